@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one exception type of the library, and the kinds of failure it promises.
+#pragma once
+
+#include <exception>
+#include <heddle/core/config.hpp>
+#include <string>
+#include <string_view>
+
+namespace heddle::inline HEDDLE_ABI {
+
+enum class error_kind {
+  argument,         ///< a value the caller passed is out of its domain
+  shape,            ///< sizes that do not fit each other or the mesh
+  plan,             ///< a parameter without a rule, a rule without a parameter, an ambiguous rule
+  workspace,        ///< the caller's memory is too small; the text says how many bytes were needed
+  io,               ///< the operating system refused a file
+  format,           ///< a file that is not what it claims to be
+  unsupported,      ///< valid, but outside what this build or policy does
+  mismatch,         ///< ranks disagree about the collective they are in
+  peer_failed,      ///< another rank threw; `culprit` names it
+  peer_left,        ///< another rank destroyed its communicator
+  timeout,          ///< a rank did not arrive before the deadline; `culprit` names it
+  poisoned,         ///< the communicator failed earlier
+};
+
+[[nodiscard]] constexpr std::string_view name_of(error_kind kind) {
+  switch (kind) {
+    case error_kind::argument: return "argument";
+    case error_kind::shape: return "shape";
+    case error_kind::plan: return "plan";
+    case error_kind::workspace: return "workspace";
+    case error_kind::io: return "io";
+    case error_kind::format: return "format";
+    case error_kind::unsupported: return "unsupported";
+    case error_kind::mismatch: return "mismatch";
+    case error_kind::peer_failed: return "peer_failed";
+    case error_kind::peer_left: return "peer_left";
+    case error_kind::timeout: return "timeout";
+    case error_kind::poisoned: return "poisoned";
+  }
+  return "unknown";
+}
+
+/// A place in a source file. std::source_location, for compilers that do not have it yet (clang 14).
+struct source_place {
+  char const* file = "";
+  unsigned line = 0;
+  char const* function = "";
+  static constexpr source_place current(char const* file = __builtin_FILE(), unsigned line = __builtin_LINE(),
+                                        char const* function = __builtin_FUNCTION()) {
+    return {file, line, function};
+  }
+};
+
+/// What went wrong, where, and what to do about it. `rank` is the rank that throws, -1 where no rank is known.
+class error : public std::exception {
+ public:
+  error(error_kind kind, std::string text, std::string hint = {}, int rank = -1,
+        source_place where = source_place::current())
+      : kind_{kind}, rank_{rank}, text_{std::move(text)}, hint_{std::move(hint)}, where_{where} {
+    compose();
+  }
+
+  [[nodiscard]] char const* what() const noexcept override { return what_.c_str(); }
+  [[nodiscard]] error_kind kind() const noexcept { return kind_; }
+  [[nodiscard]] int rank() const noexcept { return rank_; }
+  [[nodiscard]] std::string const& text() const noexcept { return text_; }
+  [[nodiscard]] std::string const& hint() const noexcept { return hint_; }
+  [[nodiscard]] source_place where() const noexcept { return where_; }
+
+  // Set by communicators: the rank at fault, the operation it broke and its number on that communicator.
+  [[nodiscard]] int culprit() const noexcept { return culprit_; }
+  [[nodiscard]] std::string const& operation() const noexcept { return operation_; }
+  [[nodiscard]] long sequence() const noexcept { return sequence_; }
+
+  error&& blames(int culprit, std::string operation, long sequence) && {
+    culprit_ = culprit;
+    operation_ = std::move(operation);
+    sequence_ = sequence;
+    compose();
+    return std::move(*this);
+  }
+
+ private:
+  void compose() {
+    what_ = std::string{"heddle: "}.append(name_of(kind_)).append(": ").append(text_);
+    if (!operation_.empty()) what_.append(" [").append(operation_).append(" #").append(std::to_string(sequence_)).append("]");
+    if (culprit_ >= 0) what_.append(" [culprit rank ").append(std::to_string(culprit_)).append("]");
+    if (rank_ >= 0) what_.append(" [rank ").append(std::to_string(rank_)).append("]");
+    if (!hint_.empty()) what_.append(" Fix: ").append(hint_);
+  }
+
+  error_kind kind_;
+  int rank_ = -1;
+  int culprit_ = -1;
+  long sequence_ = -1;
+  std::string text_, hint_, operation_, what_;
+  source_place where_;
+};
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two grids over the same ranks: the dense layers see tp x dp, the experts see etp x ep x edp.
+#pragma once
+
+#include <heddle/mesh/mesh.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+using dense_mesh = mesh<tp, dp>;
+using expert_mesh = mesh<etp, ep, edp>;
+
+/// A dense mesh and an expert mesh of one world size. Throws `error_kind::shape` where the products differ or where a
+/// pipeline stage would mean other ranks in one grid than in the other.
+template <class Dense = dense_mesh, class Expert = expert_mesh>
+class folding {
+ public:
+  constexpr folding() = default;
+  constexpr folding(Dense dense, Expert expert) : dense_{dense}, expert_{expert} {
+    if (dense.world() != expert.world()) {
+      throw error(error_kind::shape,
+                  "the dense grid has " + std::to_string(dense.world()) + " ranks and the expert grid " + std::to_string(expert.world()),
+                  "choose sizes whose products are equal");
+    }
+    if (dense.template size<pp>() != expert.template size<pp>()) {
+      throw error(error_kind::shape, "the grids have different numbers of pipeline stages", "give both grids the same pp, outermost");
+    }
+  }
+
+  [[nodiscard]] constexpr Dense const& dense() const { return dense_; }
+  [[nodiscard]] constexpr Expert const& expert() const { return expert_; }
+  [[nodiscard]] constexpr int world() const { return dense_.world(); }
+  /// The size of a group of either grid.
+  template <class Group>
+  [[nodiscard]] constexpr int size() const {
+    if constexpr (contains_v<Group, typename Dense::groups>) return dense_.template size<Group>();
+    else return expert_.template size<Group>();
+  }
+  template <class Group>
+  [[nodiscard]] constexpr int coordinate(int rank) const {
+    if constexpr (contains_v<Group, typename Dense::groups>) return dense_.template coordinate<Group>(rank);
+    else return expert_.template coordinate<Group>(rank);
+  }
+
+ private:
+  Dense dense_{};
+  Expert expert_{};
+};
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// A mesh is a product of groups. The first group named varies fastest with the rank, as tp does in Megatron's order
+// tp-cp-ep-dp-pp: rank = tp + TP*(cp + CP*(dp + ...)). A mesh is a value usable at compile time:
+// `constexpr mesh<tp, dp> grid{2, 4}; static_assert(grid.size<dp>() == 4);`
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <heddle/core/error.hpp>
+#include <heddle/core/type_list.hpp>
+#include <heddle/mesh/group.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+/// The ranks that differ only in some groups of a mesh: member `i` has index `i` in the group (first group fastest).
+template <std::size_t Axes>
+struct rank_list {
+  int first = 0;  ///< the member whose coordinates are zero
+  std::array<int, Axes> sizes{};
+  std::array<int, Axes> strides{};
+
+  [[nodiscard]] constexpr int size() const {
+    int product = 1;
+    for (int size : sizes) product *= size;
+    return product;
+  }
+  [[nodiscard]] constexpr int operator[](int member) const {
+    int rank = first;
+    for (std::size_t a = 0; a < Axes; ++a) {
+      rank += member % sizes[a] * strides[a];
+      member /= sizes[a];
+    }
+    return rank;
+  }
+};
+
+template <class... Groups>
+class mesh {
+ public:
+  using groups = type_list<Groups...>;
+
+  /// Every group of size one.
+  constexpr mesh() { sizes_.fill(1); }
+  /// One size a group, in the order of the template arguments. Throws `error_kind::shape` on a size below one.
+  template <std::same_as<int>... Sizes>
+    requires(sizeof...(Sizes) == sizeof...(Groups) && sizeof...(Groups) > 0)
+  constexpr explicit mesh(Sizes... sizes) : sizes_{sizes...} {
+    for (int size : sizes_) {
+      if (size < 1) throw error(error_kind::shape, "a group of the mesh has size " + std::to_string(size), "use sizes of at least 1");
+    }
+  }
+
+  [[nodiscard]] constexpr int world() const {
+    int product = 1;
+    for (int size : sizes_) product *= size;
+    return product;
+  }
+  /// The size of `Group`; 1 for a group this mesh does not have.
+  template <class Group>
+  [[nodiscard]] constexpr int size() const {
+    if constexpr (contains_v<Group, groups>) return sizes_[index_of_v<Group, groups>];
+    else return 1;
+  }
+  /// How far apart in rank two neighbours in `Group` are.
+  template <class Group>
+  [[nodiscard]] constexpr int stride() const {
+    int product = 1;
+    for (std::size_t i = 0; i < index_of_v<Group, groups>; ++i) product *= sizes_[i];
+    return product;
+  }
+  template <class Group>
+  [[nodiscard]] constexpr int coordinate(int rank) const {
+    if constexpr (contains_v<Group, groups>) return rank / stride<Group>() % size<Group>();
+    else return 0;
+  }
+  /// The ranks that share with `rank` every coordinate except those of `Members`.
+  template <class... Members>
+  [[nodiscard]] constexpr rank_list<sizeof...(Members)> members(int rank) const {
+    static_assert((contains_v<Members, groups> && ...), "[heddle.mesh.group] the mesh has no such group. Fix: add the group to the mesh.");
+    int const offset = (0 + ... + (coordinate<Members>(rank) * stride<Members>()));
+    return {rank - offset, {size<Members>()...}, {stride<Members>()...}};
+  }
+  friend constexpr bool operator==(mesh const&, mesh const&) = default;
+
+ private:
+  std::array<int, sizeof...(Groups)> sizes_{};
+};
+
+}  // namespace heddle::inline HEDDLE_ABI

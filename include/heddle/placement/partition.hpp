@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an axis of `total` items is cut among `parts` ranks. Weights, biases, collectives, vocabulary offsets and
+// checkpoints all ask the same functions, so they cannot disagree about an uneven axis.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstdint>
+#include <heddle/core/error.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+/// Items [begin, begin + size) of an axis.
+struct range {
+  std::int64_t begin = 0;
+  std::int64_t size = 0;
+  [[nodiscard]] constexpr std::int64_t end() const { return begin + size; }
+  friend constexpr bool operator==(range, range) = default;
+};
+
+/// Pieces of ceil(total / parts), the last ones shorter or empty: 10 over 4 is 3, 3, 3, 1; torch.chunk's rule.
+struct ceil_chunk {
+  static constexpr int segments = 1;
+  static constexpr char const* name = "ceil_chunk";
+  static constexpr range piece(std::int64_t total, int parts, int index, int /*segment*/ = 0) {
+    std::int64_t const chunk = (total + parts - 1) / parts;
+    std::int64_t const begin = chunk * index < total ? chunk * index : total;
+    std::int64_t const end = begin + chunk < total ? begin + chunk : total;
+    return {begin, end - begin};
+  }
+};
+
+/// Pieces that differ by at most one, the longer ones first: 10 over 4 is 3, 3, 2, 2.
+struct balanced {
+  static constexpr int segments = 1;
+  static constexpr char const* name = "balanced";
+  static constexpr range piece(std::int64_t total, int parts, int index, int /*segment*/ = 0) {
+    std::int64_t const quotient = total / parts;
+    std::int64_t const rest = total % parts;
+    return {quotient * index + (index < rest ? index : rest), quotient + (index < rest ? 1 : 0)};
+  }
+};
+
+/// Equal pieces, and `error_kind::shape` where there are none.
+struct even {
+  static constexpr int segments = 1;
+  static constexpr char const* name = "even";
+  static constexpr range piece(std::int64_t total, int parts, int index, int /*segment*/ = 0) {
+    if (total % parts != 0) {
+      throw error(error_kind::shape, std::to_string(total) + " does not divide by " + std::to_string(parts),
+                  "use ceil_chunk or balanced, or another number of ranks");
+    }
+    return {total / parts * index, total / parts};
+  }
+};
+
+/// A packed axis: segments in the given proportions, each cut by `Partition`; a rank owns its piece of every segment,
+/// stored one behind the other. gate|up is `segmented<ceil_chunk, 1, 1>`, a fused q|k|v of 4 and 2 heads
+/// `segmented<ceil_chunk, 4, 2, 2>`.
+template <class Partition, int... Proportions>
+struct segmented {
+  static_assert(sizeof...(Proportions) > 0 && ((Proportions > 0) && ...),
+                "[heddle.partition.segments] a packed axis needs at least one segment, each of positive proportion. "
+                "Fix: name the proportions, 1, 1 for gate|up.");
+  static constexpr int segments = sizeof...(Proportions);
+  static constexpr char const* name = "segmented";
+  static constexpr range piece(std::int64_t total, int parts, int index, int segment) {
+    constexpr std::array<std::int64_t, sizeof...(Proportions)> proportions{Proportions...};
+    constexpr std::int64_t sum = (std::int64_t{0} + ... + Proportions);
+    if (total % sum != 0) {
+      throw error(error_kind::shape, "a packed axis of " + std::to_string(total) + " has no segments in these proportions",
+                  "the axis must be a multiple of " + std::to_string(sum));
+    }
+    std::int64_t before = 0;
+    for (int s = 0; s < segment; ++s) before += proportions[static_cast<std::size_t>(s)];
+    std::int64_t const unit = total / sum;
+    range const inside = Partition::piece(unit * proportions[static_cast<std::size_t>(segment)], parts, index);
+    return {unit * before + inside.begin, inside.size};
+  }
+};
+
+template <class Type>
+concept partition = requires(std::int64_t total, int number) {
+  { Type::segments } -> std::convertible_to<int>;
+  { Type::piece(total, number, number, number) } -> std::same_as<range>;
+};
+
+/// How many items rank `index` owns, over all segments.
+template <partition Partition>
+[[nodiscard]] constexpr std::int64_t size_of_part(std::int64_t total, int parts, int index) {
+  std::int64_t sum = 0;
+  for (int s = 0; s < Partition::segments; ++s) sum += Partition::piece(total, parts, index, s).size;
+  return sum;
+}
+
+}  // namespace heddle::inline HEDDLE_ABI
