@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of a tensor that one rank owns: for every axis a list of ranges, in storage order. A plain shard has one range
+// an axis, a packed one has a range for every segment. The local tensor is the product of the axes' owned items.
+#pragma once
+
+#include <heddle/placement/partition.hpp>
+#include <vector>
+
+namespace heddle::inline HEDDLE_ABI {
+
+using shape_t = std::vector<std::int64_t>;
+
+struct box {
+  std::vector<std::vector<range>> axes;
+
+  /// The whole of a tensor.
+  [[nodiscard]] static box all(shape_t const& shape) {
+    box result;
+    for (std::int64_t size : shape) result.axes.push_back({range{0, size}});
+    return result;
+  }
+  /// Cuts `axis` as `Partition` says for rank `index` of `parts`; the axis must be whole (one range) before.
+  template <partition Partition>
+  void cut(std::size_t axis, int parts, int index) {
+    range const whole = axes.at(axis).at(0);
+    axes[axis].clear();
+    for (int s = 0; s < Partition::segments; ++s) {
+      range piece = Partition::piece(whole.size, parts, index, s);
+      piece.begin += whole.begin;
+      axes[axis].push_back(piece);
+    }
+  }
+  /// The local shape: items owned on each axis.
+  [[nodiscard]] shape_t shape() const {
+    shape_t sizes;
+    for (auto const& ranges : axes) {
+      std::int64_t sum = 0;
+      for (range piece : ranges) sum += piece.size;
+      sizes.push_back(sum);
+    }
+    return sizes;
+  }
+  [[nodiscard]] std::int64_t count() const {
+    std::int64_t product = 1;
+    for (std::int64_t size : shape()) product *= size;
+    return product;
+  }
+  friend bool operator==(box const&, box const&) = default;
+};
+
+}  // namespace heddle::inline HEDDLE_ABI
