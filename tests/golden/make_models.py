@@ -264,7 +264,6 @@ def published_config(cfg, spec):
     if c.get("head_dim", 0) is None:
         del c["head_dim"]
     c["torch_dtype"] = c.pop("dtype")
-    c["transformers_version"] = {"mixtral": "4.36.0.dev0", "qwen3_moe": "4.51.0", "olmoe": "4.43.0.dev0"}[spec["family"]]
     for key in spec.get("drop", []):
         c.pop(key, None)
     return dict(sorted(c.items()))
