@@ -79,6 +79,13 @@ struct segmented {
   }
 };
 
+/// Sizes known at run time only: each rank brings what it has, and collectives exchange the counts.
+struct as_given {
+  static constexpr int segments = 1;
+  static constexpr char const* name = "as_given";
+  static constexpr range piece(std::int64_t total, int, int, int = 0) { return {0, total}; }
+};
+
 template <class Type>
 concept partition = requires(std::int64_t total, int number) {
   { Type::segments } -> std::convertible_to<int>;

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows times their routing weights. Its gradient has two ports, the rows' and the weights': the router's gradient is
+// inside the law.
+#pragma once
+
+#include <heddle/sequence/operation.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+/// Where a token copy is multiplied by its routing weight. The four agree exactly only for a linear second matrix.
+enum class weight_at {
+  input,       ///< the row that enters the expert (Llama 4)
+  activation,  ///< between the two matrices (Megatron)
+  output,      ///< what the expert gives, on the expert's rank (Hugging Face)
+  origin,      ///< on the token's own rank, in the sum over its copies (torchtitan)
+};
+
+template <class Rows = placement<>, class Weights = Rows>
+struct gate_scale;
+template <class Rows = placement<>, class Weights = Rows>
+struct gate_scale_grad;
+
+template <class Rows, class Weights>
+struct gate_scale : operation_base<"gate_scale", ports<Rows, Weights>, Rows, gate_scale_grad<Rows, Weights>> {
+  static constexpr bool linear = false;  // a product of two sums is not the sum of products
+};
+
+template <class Rows, class Weights>
+struct gate_scale_grad
+    : operation_base<"gate_scale_grad", dual_t<Rows>, ports<dual_t<Rows>, dual_t<Weights>>, gate_scale<Rows, Weights>> {};
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens, ids and weights are gathered over the expert group; each rank takes the copies for its experts; the sums go
+// home in a reduce_scatter that finishes the sum over experts and over etp at once (Megatron's all-gather dispatcher).
+#pragma once
+
+#include <heddle/collective/all_gather_reduce_scatter.hpp>
+#include <heddle/compute/permute.hpp>
+#include <heddle/sequence/sequence.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+template <class ExpertParallel = ep, class ExpertTensor = etp>
+struct all_gather_dispatcher {
+  using group = ExpertParallel;
+  using tensor_group = ExpertTensor;
+  static constexpr bool returns_copies = false;
+  using order = sequence<>;
+  using move = sequence<all_gather<ExpertTensor, tokens, as_given>, all_gather<ExpertParallel, tokens, as_given>, select_local<ExpertParallel>>;
+};
+
+}  // namespace heddle::inline HEDDLE_ABI
