@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bias added to every row.
+#pragma once
+
+#include <heddle/kernel/loops.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace kernel {
+
+/// y += bias; bias [H], y [T, H].
+template <real T, class Memory = host_memory>
+struct add_bias {
+  vector_view<T const, Memory> bias;
+  rows<T, Memory> y;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
+    T const* const addend = bias.data();
+    T const* const in = y.row(row);
+    fill_row(team, y.row_size(), y.row(row), [addend, in](index_t i) { return widen(in[i]) + widen(addend[i]); });
+  }
+};
+
+}  // namespace kernel
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Columns cut out of wide rows and put back: split and unsplit of the hidden axis. A gathered buffer holds one block
+// [T, w_p] a rank, one behind the other; each block is a view of its own, so widths may differ.
+#pragma once
+
+#include <heddle/kernel/loops.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace kernel {
+
+/// y = columns [begin, begin + width of y) of x; x [T, W], y [T, w].
+template <element T, class Memory = host_memory>
+struct take_columns {
+  rows<T const, Memory> x;
+  index_t begin = 0;
+  rows<T, Memory> y;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
+    copy_row(team, y.row_size(), x.row(row) + begin, y.row(row));
+  }
+};
+
+/// Columns [begin, begin + width of x) of y = x, the other columns stay; x [T, w], y [T, W].
+template <element T, class Memory = host_memory>
+struct put_columns {
+  rows<T const, Memory> x;
+  index_t begin = 0;
+  rows<T, Memory> y;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
+    copy_row(team, x.row_size(), x.row(row), y.row(row) + begin);
+  }
+};
+
+}  // namespace kernel
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Permute copies tokens to the rows of their experts.
+#pragma once
+
+#include <heddle/kernel/loops.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace kernel {
+
+/// y[r] = x[row_to_token[r]]; x [T, H], row_to_token [R] in [0, T), y [R, H].
+template <element T, class Memory = host_memory>
+struct permute {
+  rows<T const, Memory> x;
+  per_row<std::int32_t const, Memory> row_to_token;
+  rows<T, Memory> y;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
+    copy_row(team, y.row_size(), x.row(row_to_token(row)), y.row(row));
+  }
+};
+
+}  // namespace kernel
+}  // namespace heddle::inline HEDDLE_ABI
