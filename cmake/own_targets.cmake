@@ -30,7 +30,7 @@ function(heddle_add_runs target prefix label file marker)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
   file(READ ${file} text)
   string(REPLACE ";" "," text "${text}")  # a semicolon would end a list element
-  string(REGEX MATCHALL "(^|\n)${marker}[^\n]+" lines "${text}")
+  string(REGEX MATCHALL "(^|\n)${marker}[^\n]*" lines "${text}")
   set(number 0)
   foreach(line IN LISTS lines)
     math(EXPR number "${number} + 1")
