@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a collective begins and ends, over any transport: every rank states what it is about to do, all reach one
+// verdict, and only then data moves. A rank that cannot take part says so in its statement, so nobody waits for it.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <exception>
+#include <heddle/collective/fingerprint.hpp>
+#include <heddle/collective/traffic.hpp>
+#include <string>
+#include <utility>
+
+namespace heddle::inline HEDDLE_ABI {
+
+/// A `Transport` has:
+/// - `rank()`, `size()`, `world_rank(rank)`;
+/// - `enter(print)`: throws if the group can no longer be used;
+/// - `meet(print, send, recv)`: brings the statements of all ranks together and returns the verdict. Where it is good,
+///   `print(rank)` reads a peer's statement and data may move; `part()` ends the collective;
+/// - the moves and the split that `basic_communicator` names.
+template <class Transport>
+class agreement {
+ public:
+  agreement()
+    requires std::default_initializable<Transport>
+  = default;
+  explicit agreement(Transport transport) : transport_{std::move(transport)} {}
+
+  [[nodiscard]] int rank() const { return transport_.rank(); }
+  [[nodiscard]] int size() const { return transport_.size(); }
+  /// This rank's number in the world that the group was split from; errors speak of world ranks.
+  [[nodiscard]] int world_rank() const { return transport_.world_rank(rank()); }
+  /// Payload bytes handed to other ranks, in all and by kind of collective.
+  [[nodiscard]] index_t bytes_sent() const { return traffic_.bytes(); }
+  [[nodiscard]] traffic_table const& sent() const { return traffic_; }
+  /// Ranks that execute different plans are found at their next collective.
+  void set_plan(std::uint64_t hash) { plan_ = hash; }
+  /// What belongs to the backend alone, such as its deadline.
+  [[nodiscard]] Transport& transport() { return transport_; }
+
+  /// Runs `check()` on every rank. Where it throws, the exception passes on; every other rank gets `peer_failed` naming
+  /// the culprit. The group stays usable: all its ranks know the same.
+  template <class Check>
+  void agree(Check&& check) {
+    fingerprint print{.operation = collective_kind::agree, .sequence = sequence_, .plan = plan_};
+    transport_.enter(print);
+    std::exception_ptr own;
+    std::string complaint;
+    try {
+      std::forward<Check>(check)();
+    } catch (std::exception const& problem) {
+      own = std::current_exception();
+      complaint = problem.what();
+    } catch (...) {
+      own = std::current_exception();
+      complaint = "something that is not a std::exception was thrown";
+    }
+    conclude(print, nullptr, nullptr, own, complaint);
+    traffic_.add(print.operation, 0);
+  }
+
+ protected:
+  /// One collective: `check` looks at this rank's arguments, `move` moves the data and returns the bytes sent.
+  template <class Check, class Move>
+  void call(fingerprint print, void const* send, void* recv, Check check, Move move) {
+    print.sequence = sequence_;
+    print.plan = plan_;
+    std::exception_ptr own;
+    std::string complaint;
+    try {
+      check();
+    } catch (error const& problem) {
+      own = std::make_exception_ptr(error(problem.kind(), problem.text(), problem.hint(), world_rank(), problem.where())
+                                        .blames(world_rank(), std::string{name_of(print.operation)}, sequence_));
+      complaint = problem.text();
+    } catch (std::exception const& problem) {
+      own = std::current_exception();
+      complaint = problem.what();
+    }
+    conclude(print, send, recv, own, complaint);
+    index_t const bytes = move();
+    transport_.part();
+    traffic_.add(print.operation, bytes);
+  }
+
+  [[nodiscard]] long sequence() const { return sequence_; }
+  [[nodiscard]] std::uint64_t plan() const { return plan_; }
+
+ private:
+  /// Returns where all ranks may go on. Otherwise throws on all: their own exception on the ranks that have one.
+  void conclude(fingerprint& print, void const* send, void* recv, std::exception_ptr const& own,
+                std::string const& complaint) {
+    if (own) print.complaint = complaint.c_str();
+    ++sequence_;
+    verdict const result = transport_.meet(print, send, recv);
+    if (result.good()) return;
+    bool const mismatch = result.kind == error_kind::mismatch;
+    if (own && !mismatch) std::rethrow_exception(own);
+    throw error(result.kind, result.text,
+                mismatch ? "run the same collectives in the same order with fitting sizes on every rank"
+                         : "look at the error of that rank",
+                world_rank())
+        .blames(transport_.world_rank(result.culprit), std::string{name_of(print.operation)}, print.sequence);
+  }
+
+  Transport transport_;
+  traffic_table traffic_;
+  long sequence_ = 0;
+  std::uint64_t plan_ = 0;
+};
+
+}  // namespace heddle::inline HEDDLE_ABI
