@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading and writing checkpoints: a list of includes. Needs the nlohmann/json headers.
+// Reading and writing safetensors checkpoints, whole or in shards.
 #pragma once
 
 #include <heddle/checkpoint/archive.hpp>
+#include <heddle/checkpoint/convert.hpp>
+#include <heddle/checkpoint/file.hpp>
+#include <heddle/checkpoint/format_code.hpp>
+#include <heddle/checkpoint/header.hpp>
+#include <heddle/checkpoint/json_events.hpp>
 #include <heddle/checkpoint/open.hpp>
+#include <heddle/checkpoint/parse_header.hpp>
+#include <heddle/checkpoint/parse_index.hpp>
 #include <heddle/checkpoint/read.hpp>
+#include <heddle/checkpoint/slice.hpp>
 #include <heddle/checkpoint/store.hpp>
+#include <heddle/checkpoint/stored_dtype.hpp>

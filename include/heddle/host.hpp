@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host backend. <heddle/host/onednn_gemm.hpp> is not here: who includes it needs oneDNN.
+#pragma once
+
+#include <heddle/host/family.hpp>
+#include <heddle/host/index_build.hpp>
+#include <heddle/host/launch_rows.hpp>
+#include <heddle/host/parallel.hpp>
+#include <heddle/host/rendezvous.hpp>
+#include <heddle/host/self_communicator.hpp>
+#include <heddle/host/thread_communicator.hpp>
+#include <heddle/host/thread_world.hpp>
