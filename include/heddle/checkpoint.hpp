@@ -3,6 +3,7 @@
 #pragma once
 
 #include <heddle/checkpoint/archive.hpp>
+#include <heddle/checkpoint/atomic_file.hpp>
 #include <heddle/checkpoint/convert.hpp>
 #include <heddle/checkpoint/file.hpp>
 #include <heddle/checkpoint/format_code.hpp>
@@ -15,3 +16,5 @@
 #include <heddle/checkpoint/slice.hpp>
 #include <heddle/checkpoint/store.hpp>
 #include <heddle/checkpoint/stored_dtype.hpp>
+#include <heddle/checkpoint/utf8.hpp>
+#include <heddle/checkpoint/write.hpp>

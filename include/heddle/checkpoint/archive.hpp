@@ -65,8 +65,8 @@ class archive {
   /// Copies bytes [offset, offset + out.size()) of a tensor. The caller keeps them inside the tensor.
   void read_bytes(tensor_info const& tensor, std::uint64_t offset, std::span<std::byte> out) const {
     if (offset > tensor.bytes || out.size() > tensor.bytes - offset) {
-      throw error(error_kind::argument, "bytes " + std::to_string(offset) + " to " + std::to_string(offset + out.size()) +
-                                            " of tensor " + shown(tensor.name) + ", which has " +
+      throw error(error_kind::argument, std::to_string(out.size()) + " bytes from byte " + std::to_string(offset) +
+                                            " on of tensor " + shown(tensor.name) + ", which has " +
                                             std::to_string(tensor.bytes));
     }
     files_[tensor.file].read(tensor.offset + offset, out);

@@ -27,7 +27,7 @@ template <class From, class To>
   return std::is_same_v<From, bool> || sizeof(From) < sizeof(To);
 }
 
-/// What a file holds in place of `Type`: a bool may not be made from any other byte than 0 and 1, so it comes as a byte.
+/// What a file holds in place of `Type`: no bool may be made from a byte other than 0 and 1, so it comes as a byte.
 template <class Type>
 using raw_t = std::conditional_t<std::is_same_v<Type, bool>, std::uint8_t, Type>;
 

@@ -80,7 +80,8 @@ struct header_length {
 [[nodiscard]] inline header_length read_length(std::span<std::byte const> first, std::uint64_t file_size,
                                                strict_limits const& limits = {}) {
   if (file_size < 8 || first.size() < 8) {
-    return {{format_code::too_small, file_size, "the file has " + std::to_string(file_size) + " bytes, a header needs 8"}};
+    return {{format_code::too_small, file_size,
+             "the file has " + std::to_string(file_size) + " bytes, a header needs 8"}};
   }
   std::uint64_t length = 0;
   for (std::size_t i = 8; i-- > 0;) length = length << 8U | std::to_integer<std::uint64_t>(first[i]);
@@ -96,9 +97,11 @@ struct header_length {
 }
 
 /// Sorts the records by their place in the data and checks that they tile its `data_size` bytes.
-[[nodiscard]] inline verdict tile(std::vector<tensor_record>& records, std::uint64_t data_size, std::uint64_t header_end) {
+[[nodiscard]] inline verdict tile(std::vector<tensor_record>& records, std::uint64_t data_size,
+                                  std::uint64_t header_end) {
   std::sort(records.begin(), records.end(), [](tensor_record const& a, tensor_record const& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end != b.end ? a.end < b.end : a.name < b.name;
+    if (a.begin != b.begin) return a.begin < b.begin;
+    return a.end != b.end ? a.end < b.end : a.name < b.name;
   });
   std::uint64_t reached = 0;
   for (tensor_record const& record : records) {

@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <heddle/checkpoint/header.hpp>
+#include <heddle/checkpoint/utf8.hpp>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -19,28 +21,16 @@ namespace detail {
 
 /// The first byte that cannot be part of a JSON text in UTF-8, and why; `none` where every byte can. The JSON library
 /// stops at a NUL as if the text ended there and skips a byte-order mark: here both are errors.
-[[nodiscard]] inline verdict check_bytes(std::span<std::byte const> text, std::uint64_t base) {
-  std::size_t i = 0;
-  auto const at = [&](std::size_t k) { return k < text.size() ? std::to_integer<unsigned>(text[k]) : 0U; };
-  while (i < text.size()) {
-    unsigned const lead = at(i);
-    if (lead < 0x80) {
-      if (lead < 0x20 && lead != '\t' && lead != '\n' && lead != '\r') {
-        return {format_code::json, base + i, "a raw control character"};
-      }
-      ++i;
-      continue;
+[[nodiscard]] inline verdict check_bytes(std::string_view text, std::uint64_t base) {
+  std::size_t const bad = first_bad_utf8(text);
+  if (bad != text.size()) return {format_code::utf8, base + bad, "bytes that are not UTF-8"};
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    auto const byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') {
+      return {format_code::json, base + i, "a raw control character"};
     }
-    // Table 3-7 of the Unicode standard: the second byte's range rules out overlong forms, surrogates and > U+10FFFF.
-    std::size_t const length = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
-    unsigned const low = lead == 0xe0 ? 0xa0U : lead == 0xf0 ? 0x90U : 0x80U;
-    unsigned const high = lead == 0xed ? 0x9fU : lead == 0xf4 ? 0x8fU : 0xbfU;
-    bool good = length != 0 && at(i + 1) >= low && at(i + 1) <= high;
-    for (std::size_t k = 2; k < length; ++k) good = good && (at(i + k) & 0xc0U) == 0x80U;
-    if (!good) return {format_code::utf8, base + i, "bytes that are not UTF-8"};
-    i += length;
   }
-  if (at(0) == 0xef && at(1) == 0xbb && at(2) == 0xbf) return {format_code::json, base, "a byte-order mark"};
+  if (text.starts_with("\xef\xbb\xbf")) return {format_code::json, base, "a byte-order mark"};
   return {};
 }
 
@@ -90,7 +80,7 @@ class json_events {
 
   /// Runs through the text; afterwards `judged()` tells how it went.
   void run() {
-    judged_ = check_bytes(text_, base_);
+    judged_ = check_bytes({begin_of(text_), text_.size()}, base_);
     if (!judged_.good()) return;
     char const* const begin = begin_of(text_);
     nlohmann::json::sax_parse(json_cursor{begin, &seen_}, json_cursor{begin + text_.size(), &seen_}, this);
@@ -100,9 +90,9 @@ class json_events {
   // What the JSON library calls.
   bool null() { return document().value({json_scalar::kind::null}); }
   bool boolean(bool) { return document().value({json_scalar::kind::boolean}); }
-  bool number_integer(std::int64_t) { return document().value({json_scalar::kind::other_number}); }  // negative
-  bool number_unsigned(std::uint64_t number) { return document().value({json_scalar::kind::whole, number}); }
-  bool number_float(double, std::string const&) { return document().value({json_scalar::kind::other_number}); }
+  bool number_integer(std::int64_t) { return number({json_scalar::kind::other_number}); }  // has a minus sign
+  bool number_unsigned(std::uint64_t value) { return number({json_scalar::kind::whole, value}); }
+  bool number_float(double, std::string const&) { return number({json_scalar::kind::other_number}); }
   bool string(std::string& text) { return document().value({json_scalar::kind::text, 0, &text}); }
   bool binary(std::vector<std::uint8_t>&) { return refuse(format_code::json, "a binary value"); }
   bool start_object(std::size_t) { return open(true); }
@@ -133,8 +123,8 @@ class json_events {
     return document().keyed();
   }
   bool parse_error(std::size_t, std::string const&, nlohmann::detail::exception const&) {
-    return refuse(format_code::json, seen_ == begin_of(text_) + text_.size() ? "the JSON text is cut or malformed"
-                                                                             : "malformed JSON");
+    bool const at_end = seen_ == begin_of(text_) + text_.size();
+    return refuse(format_code::json, at_end ? "the JSON text is cut or malformed" : "malformed JSON");
   }
 
  protected:
@@ -157,7 +147,15 @@ class json_events {
 
   static char const* begin_of(std::span<std::byte const> text) { return reinterpret_cast<char const*>(text.data()); }
   Document& document() { return static_cast<Document&>(*this); }
-  [[nodiscard]] std::uint64_t place() const { return base_ + static_cast<std::uint64_t>(seen_ - begin_of(text_)); }
+  [[nodiscard]] std::uint64_t place() const {
+    return base_ + static_cast<std::uint64_t>(seen_ - begin_of(text_)) - ahead_;
+  }
+  bool number(json_scalar const& value) {
+    ahead_ = 1;  // the end of a number shows only in the character behind it
+    bool const good = document().value(value);
+    ahead_ = 0;
+    return good;
+  }
   bool open(bool object) {
     if (depth_ == limits_.depth) {
       return refuse(format_code::depth, "objects and arrays nest deeper than " + std::to_string(limits_.depth));
@@ -170,6 +168,7 @@ class json_events {
   std::span<std::byte const> text_;
   std::uint64_t base_;
   char const* seen_;
+  std::uint64_t ahead_ = 0;
   strict_limits limits_;
   std::vector<std::vector<located_key>> keys_;
   std::size_t depth_ = 0;

@@ -74,7 +74,9 @@ inline void append(std::vector<tensor_info>& tensors, parsed_header&& header, fi
 [[nodiscard]] inline file open_shard(std::string const& folder, std::string const& name, strict_limits const& limits) {
   std::string const path = folder + "/" + name;
   std::string const target = resolved(path);
-  if (target.empty()) fail(format_code::index_missing_shard, folder + ": the index names " + shown(name) + ", which is not there");
+  if (target.empty()) {
+    fail(format_code::index_missing_shard, folder + ": the index names " + shown(name) + ", which is not there");
+  }
   std::string const boundary = boundary_of(folder);
   if (!limits.allow_links_out_of_folder && !target.starts_with(boundary == "/" ? boundary : boundary + "/")) {
     fail(format_code::index_link, path + ": a link that leaves the folder",
@@ -144,7 +146,7 @@ inline void append(std::vector<tensor_info>& tensors, parsed_header&& header, fi
   std::string const index = single + ".index.json";
   if (::stat(single.c_str(), &facts) == 0) return detail::open_single(single, limits);
   if (::stat(index.c_str(), &facts) == 0) return detail::open_index(index, limits);
-  throw error(error_kind::io, "the folder '" + path + "' holds neither model.safetensors nor model.safetensors.index.json",
+  throw error(error_kind::io, "'" + path + "' has neither model.safetensors nor model.safetensors.index.json",
               "name a folder that a Hugging Face model was saved to, or a safetensors file");
 }
 

@@ -106,8 +106,9 @@ class header_document : public json_events<header_document> {
   }
   bool count_metadata(std::size_t bytes) {
     metadata_bytes_ += bytes;
-    return metadata_bytes_ <= limits().metadata_bytes ||
-           refuse(format_code::metadata_limit, "__metadata__ exceeds " + std::to_string(limits().metadata_bytes) + " bytes");
+    if (metadata_bytes_ <= limits().metadata_bytes) return true;
+    return refuse(format_code::metadata_limit,
+                  "__metadata__ has more than " + std::to_string(limits().metadata_bytes) + " bytes");
   }
   bool take_dtype(std::string const& name) {
     auto const type = stored_dtype_named(name);
@@ -136,7 +137,9 @@ class header_document : public json_events<header_document> {
       char const* const lacks = !has_dtype_ ? "dtype" : !has_shape_ ? "shape" : "data_offsets";
       return refuse(format_code::missing_field, entry() + " has no " + lacks);
     }
-    if (entry_.begin > entry_.end) return refuse(format_code::reversed, entry() + ": data_offsets ends before it begins");
+    if (entry_.begin > entry_.end) {
+      return refuse(format_code::reversed, entry() + ": data_offsets ends before it begins");
+    }
     tensor_size const size = size_of_tensor(entry_.type, entry_.shape);
     if (size.code == format_code::overflow) return refuse(size.code, entry() + ": the size of its shape overflows");
     if (size.code != format_code::none) return refuse(size.code, entry() + " does not fill its last byte");

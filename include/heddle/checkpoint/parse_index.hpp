@@ -71,7 +71,8 @@ class index_document : public json_events<index_document> {
 
 }  // namespace detail
 
-/// Reads an index. Never throws on bad input. The "metadata" field may hold anything: its total_size is wrong too often to trust.
+/// Reads an index. Never throws on bad input. The "metadata" field may hold anything: published files often have a
+/// total_size that is wrong.
 [[nodiscard]] inline parsed_index parse_index(std::span<std::byte const> text, strict_limits const& limits = {}) {
   detail::index_document document{text, 0, limits};
   document.run();

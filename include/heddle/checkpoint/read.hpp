@@ -31,11 +31,11 @@ void read_run(archive const& from_archive, tensor_info const& tensor, std::int64
       if (staging.size() < bytes) staging.resize(bytes);
       from_archive.read_bytes(tensor, offset, std::span{staging}.first(bytes));
       if (std::ptrdiff_t const bad = convert<From>(staging.data(), some); bad >= 0) {
+        auto const place = static_cast<std::size_t>(bad);
         fail(format_code::bad_bool, from_archive.files()[tensor.file].path() + ": tensor " + shown(tensor.name) +
-                                        " is BOOL and holds the byte " +
-                                        std::to_string(std::to_integer<int>(staging[static_cast<std::size_t>(bad)])) +
-                                        " (byte " + std::to_string(tensor.offset + offset + static_cast<std::uint64_t>(bad)) +
-                                        ")", "read it as U8");
+                                        " is BOOL and holds a " + std::to_string(std::to_integer<int>(staging[place])) +
+                                        " (byte " + std::to_string(tensor.offset + offset + place) + ")",
+             "read it as U8");
       }
       offset += bytes;
       out = out.subspan(some.size());
@@ -83,7 +83,8 @@ template <element T>
 /// without a source or with two), unsupported (no such conversion), workspace (`out` too small), io. Everything but
 /// short_read, bad_bool and io is found before the first byte is read.
 template <element T>
-void read(archive const& from, std::span<source const> sources, shape_t const& global, box const& part, std::span<T> out) {
+void read(archive const& from, std::span<source const> sources, shape_t const& global, box const& part,
+          std::span<T> out) {
   detail::require_inside("the box", part, global);
   std::int64_t const wanted = part.count();
   if (out.size() < static_cast<std::size_t>(wanted)) {
@@ -108,8 +109,9 @@ void read(archive const& from, std::span<source const> sources, shape_t const& g
     }
     detail::require_inside("the place of tensor " + shown(each.tensor) + ",", each.where, global);
     if (!detail::stands_for(tensor.shape, each.where)) {
-      throw error(error_kind::shape, "tensor " + shown(each.tensor) + " has the shape " + detail::text_of(tensor.shape) +
-                                         ", its place in the parameter is " + detail::text_of(each.where),
+      throw error(error_kind::shape, "tensor " + shown(each.tensor) + " has the shape " +
+                                         detail::text_of(tensor.shape) + ", its place in the parameter is " +
+                                         detail::text_of(each.where),
                   "check config.json against the weights");
     }
     detail::slice cut = detail::slice_of(each.where, part);

@@ -86,7 +86,8 @@ struct slice {
  private:
   // Depth is the rank of the tensor, at most a handful.
   template <class Run>
-  void walk(std::size_t axis, std::size_t last, std::int64_t from, std::int64_t to, std::int64_t inner, Run& run) const {
+  void walk(std::size_t axis, std::size_t last, std::int64_t from, std::int64_t to, std::int64_t inner,
+            Run& run) const {
     for (axis_piece const& piece : axes[axis]) {
       std::int64_t const from_here = from * from_shape[axis] + piece.from;
       std::int64_t const to_here = to * to_shape[axis] + piece.to;
@@ -172,14 +173,15 @@ inline void require_tiling(std::vector<box const*> wheres, std::int64_t moved, b
         meet = !intersect({begin, std::min(x.end(), y.end()) - begin}, part.axes[a]).empty();
       }
       if (meet) {
-        throw error(error_kind::shape, "two tensors cover the same part of a parameter: " + text_of(*wheres[i]) + " and " +
-                                           text_of(*wheres[j]));
+        throw error(error_kind::shape, "two tensors cover the same part of a parameter: " + text_of(*wheres[i]) +
+                                           " and " + text_of(*wheres[j]));
       }
     }
   }
   if (moved != part.count()) {
-    throw error(error_kind::shape, "the tensors cover " + std::to_string(moved) + " of the " + std::to_string(part.count()) +
-                                       " elements of " + text_of(part), "name a source for every part of the parameter");
+    throw error(error_kind::shape, "the tensors cover " + std::to_string(moved) + " of the " +
+                                       std::to_string(part.count()) + " elements of " + text_of(part),
+                "name a source for every part of the parameter");
   }
 }
 

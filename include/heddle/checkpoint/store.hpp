@@ -92,7 +92,9 @@ class shard_ledger : public std::enable_shared_from_this<shard_ledger> {
 
   std::shared_ptr<std::byte> allocate(std::string const& key, std::size_t bytes) {
     // Made first, and then only moved: from the allocation on, nothing can throw without running it.
-    auto release_later = [ledger = shared_from_this(), key, bytes](std::byte* gone) { ledger->release(key, gone, bytes); };
+    auto release_later = [ledger = shared_from_this(), key, bytes](std::byte* gone) {
+      ledger->release(key, gone, bytes);
+    };
     auto* const memory = static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, alignment));
     {
       std::lock_guard const lock{mutex_};
@@ -123,12 +125,12 @@ class shard_ledger : public std::enable_shared_from_this<shard_ledger> {
 
 }  // namespace detail
 
-/// Thread-safe. One store serves one checkpoint: shards are told apart by parameter, box and type. The store itself keeps
-/// nothing alive: a shard's memory goes with its last user, and shards may outlive the store.
+/// Thread-safe. One store serves one checkpoint: shards are told apart by parameter, box and type. The store itself
+/// keeps nothing alive: a shard's memory goes with its last user, and shards may outlive the store.
 class shard_store {
  public:
-  /// The shard `part` of `parameter` as T, 64-byte aligned. The first asker calls load(std::span<T>) to fill it, without
-  /// any lock held; others who ask meanwhile wait. If `load` throws, the first asker and all waiters get the exception,
+  /// The shard `part` of `parameter` as T, 64-byte aligned. The first asker calls load(std::span<T>) to fill it, no lock
+  /// held; others who ask meanwhile wait. If `load` throws, the first asker and all waiters get the exception,
   /// and the next asker tries again. `load` must not ask the store for the shard it loads.
   template <element T, class Load>
   [[nodiscard]] shared_shard<T> get(std::string_view parameter, box const& part, Load&& load) {
@@ -150,7 +152,9 @@ class shard_store {
     // The name comes last: the number of axes tells where it begins, so no name can imitate a box.
     std::string key = std::to_string(static_cast<int>(type)) + "," + std::to_string(part.axes.size()) + "|";
     for (auto const& ranges : part.axes) {
-      for (range const own : ranges) key.append(std::to_string(own.begin)).append("+").append(std::to_string(own.size)).append(",");
+      for (range const own : ranges) {
+        key.append(std::to_string(own.begin)).append("+").append(std::to_string(own.size)).append(",");
+      }
       key += '|';
     }
     return key.append(parameter);

@@ -32,7 +32,9 @@ inline constexpr std::array<dtype_fact, 22> dtype_facts{{
     {"F64", 64, dtype::f64},        {"I64", 64, dtype::i64}, {"U64", 64, {}},
 }};
 
-[[nodiscard]] constexpr dtype_fact const& fact_of(stored_dtype type) { return dtype_facts[static_cast<std::size_t>(type)]; }
+[[nodiscard]] constexpr dtype_fact const& fact_of(stored_dtype type) {
+  return dtype_facts[static_cast<std::size_t>(type)];
+}
 [[nodiscard]] constexpr std::string_view name_of(stored_dtype type) { return fact_of(type).name; }
 [[nodiscard]] constexpr std::uint64_t bits_of(stored_dtype type) { return fact_of(type).bits; }
 /// The type the library computes with, or nothing for a type it can only skip.
