@@ -155,19 +155,22 @@ class rendezvous {
     return false;
   }
 
-  void time_out_locked(fingerprint const& print, std::chrono::nanoseconds deadline) {
-    std::string missing;
-    int first = -1;
-    for (int peer = 0; peer < size(); ++peer) {
-      if (states_[static_cast<std::size_t>(peer)] == state::waiting) continue;
-      if (first < 0) first = peer;
-      missing += (missing.empty() ? "" : ", ") + std::to_string(world_rank(peer));
+  void time_out_locked(fingerprint const& print, std::chrono::nanoseconds deadline) noexcept {
+    failure cause{error_kind::timeout};
+    try {
+      std::string missing;
+      for (int peer = 0; peer < size(); ++peer) {
+        if (states_[static_cast<std::size_t>(peer)] == state::waiting) continue;
+        if (cause.culprit < 0) cause.culprit = world_rank(peer);
+        missing += (missing.empty() ? "" : ", ") + std::to_string(world_rank(peer));
+      }
+      auto const waited = std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count();
+      cause.text = "waited " + std::to_string(waited) + " ms in " + std::string{name_of(print.operation)} + " number " +
+                   std::to_string(print.sequence) + " for rank " + missing;
+      cause.hint = "look at what that rank was doing; if it is only slow, set a longer deadline";
+    } catch (...) {  // no memory for words: kind and culprit say enough
     }
-    std::string const waited = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count());
-    family_->fail_locked({error_kind::timeout, world_rank(first),
-                          "waited " + waited + " ms in " + std::string{name_of(print.operation)} + " number " +
-                              std::to_string(print.sequence) + " for rank " + missing,
-                          "look at what that rank was doing; if it is only slow, set a longer deadline"});
+    family_->fail_locked(std::move(cause));
   }
 
   [[nodiscard]] failure departure_locked(int rank) const noexcept {
