@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <heddle/concepts/gemm.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace heddle;
+
+namespace {
+
+struct model {
+  static constexpr bool row_invariant = false;
+  template <class T>
+  void multiply(rows<T const>, matrix<T const>, rows<T>, int) {}
+  template <class T>
+  void multiply_grouped(rows<T const>, std::span<index_t const>, matrices<T const>, rows<T>, int) {}
+};
+struct silent {  // makes no statement about its bits
+  template <class T>
+  void multiply(rows<T const>, matrix<T const>, rows<T>, int) {}
+  template <class T>
+  void multiply_grouped(rows<T const>, std::span<index_t const>, matrices<T const>, rows<T>, int) {}
+};
+
+}  // namespace
+
+TEST_CASE("gemm: a model multiplies, also in groups, and states whether its rows are invariant") {
+  CHECK(gemm<model>);
+  CHECK(!gemm<silent>);
+  CHECK(!gemm<int>);
+}
