@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trained parameters as a rank sees them: its part as a view, and the sizes of the whole, from which the partition
+// functions derive what the other ranks have.
+#pragma once
+
+#include <heddle/tensor/view.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+/// A linear layer y = x W^T + b. `bias` is empty where there is none.
+template <element T, class Memory = host_memory>
+struct linear {
+  using element_type = T;
+  matrix<T const, Memory> weight;  ///< the rank's part of [out, in]
+  index_t full_out = 0;            ///< out features over all ranks
+  index_t full_in = 0;             ///< in features over all ranks
+  vector_view<T const, Memory> bias{};
+};
+
+/// A norm's scale, of the width of a row or of one head.
+template <element T, class Memory = host_memory>
+struct norm_weight {
+  using element_type = T;
+  vector_view<T const, Memory> weight;
+  float epsilon = 1e-6F;
+};
+
+/// An embedding table [vocab, hidden].
+template <element T, class Memory = host_memory>
+struct embedding_table {
+  using element_type = T;
+  matrix<T const, Memory> weight;  ///< the rank's part
+  index_t full_vocab = 0;
+  index_t full_hidden = 0;
+};
+
+/// One matrix an expert.
+template <element T, class Memory = host_memory>
+struct expert_linear {
+  using element_type = T;
+  matrices<T const, Memory> weight;  ///< the rank's part of [experts, out, in]
+  index_t full_experts = 0;
+  index_t full_out = 0;
+  index_t full_in = 0;
+};
+
+/// A mixture-of-experts layer.
+template <element T, class Memory = host_memory>
+struct moe_weights {
+  using element_type = T;
+  linear<T, Memory> gate;        ///< [experts, hidden], the same on every rank
+  expert_linear<T, Memory> fc1;  ///< [experts, 2 ffn, hidden], gate|up packed
+  expert_linear<T, Memory> fc2;  ///< [experts, hidden, ffn]
+  index_t top_k = 1;
+  float route_scale = 1;
+};
+
+/// A projection whose output is two named parts, [latent | rope].
+template <element T, class Memory = host_memory>
+struct sliced_linear {
+  using element_type = T;
+  linear<T, Memory> projection;
+  index_t first_width = 0;
+};
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host backend: a GEMM model, a workspace, a number of threads, and the communicators of the mesh.
+#pragma once
+
+#include <heddle/host/index_build.hpp>
+#include <heddle/host/launch_rows.hpp>
+#include <heddle/host/workspace.hpp>
+#include <span>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace host {
+
+/// Groups of a rank that works alone or runs styles without groups.
+struct no_groups {};
+
+/// Everything is the caller's and outlives the execution. One execution serves one rank's thread.
+template <class Gemm, class Groups = no_groups>
+class execution {
+ public:
+  using memory = host_memory;
+
+  execution(Gemm& gemm, Groups& groups, workspace& scratch, int threads = 1)
+      : gemm_{&gemm}, groups_{&groups}, scratch_{&scratch}, threads_{threads} {}
+
+  template <class Group>
+  [[nodiscard]] auto& communicator() const { return groups_->template get<Group>(); }
+  [[nodiscard]] workspace& scratch() const { return *scratch_; }
+  [[nodiscard]] int threads() const { return threads_; }
+
+  template <class X, class W, class Y>
+  void multiply(rows<X> x, matrix<W const> w, rows<Y> y) const { gemm_->multiply(rows<std::remove_const_t<X> const>{x}, w, y, threads_); }
+  template <class X, class W, class Y>
+  void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W const> w, rows<Y> y) const {
+    gemm_->multiply_grouped(rows<std::remove_const_t<X> const>{x}, counts, w, y, threads_);
+  }
+
+  template <class Kernel>
+  void launch(Kernel const& kernel, index_t count) const { launch_rows(kernel, count, threads_); }
+
+  template <class Element>
+  [[nodiscard]] Element* allocate(index_t count) const {
+    return static_cast<Element*>(scratch_->allocate(static_cast<std::size_t>(count) * sizeof(Element)));
+  }
+  [[nodiscard]] index_t* allocate_counts(index_t count) const { return allocate<index_t>(count); }
+
+  index_t order_by_expert(slot_view<std::int32_t const> ids, index_t first, std::span<index_t> counts, std::span<std::int32_t> row_to_token,
+                          std::span<std::int32_t> row_to_slot, slot_view<std::int32_t> slot_to_row) const {
+    auto const experts = static_cast<index_t>(counts.size());
+    slot_view<std::int32_t> const local{allocate<std::int32_t>(ids.count()), ids.shape()};
+    for (index_t pair = 0; pair < ids.count(); ++pair) {
+      index_t const id = ids.data()[pair] - first;
+      local.data()[pair] = id >= 0 && id < experts ? static_cast<std::int32_t>(id) : -1;
+    }
+    return build_expert_order(local, {row_to_token, row_to_slot, slot_to_row, counts});
+  }
+
+  [[nodiscard]] per_row<index_t const> visible(std::span<index_t const> counts) const {
+    return {counts.data(), extents<tokens>{static_cast<index_t>(counts.size())}};
+  }
+
+ private:
+  Gemm* gemm_;
+  Groups* groups_;
+  workspace* scratch_;
+  int threads_;
+};
+
+}  // namespace host
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scratch memory of a rank: a stack of bytes that grows while shapes are new and then stays, so that a step allocates
+// nothing after warm-up.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace host {
+
+/// Used by one thread. Memory is handed out in order and given back by `scope`, newest first.
+class workspace {
+ public:
+  static constexpr std::size_t alignment = 64;
+
+  /// `bytes` of uninitialised memory, aligned to 64 bytes, until the enclosing `scope` ends.
+  [[nodiscard]] void* allocate(std::size_t bytes) {
+    bytes = (bytes + alignment - 1) / alignment * alignment;
+    while (block_ < blocks_.size() && used_ + bytes > blocks_[block_].size) next_block();
+    if (block_ == blocks_.size()) grow(bytes);
+    void* const memory = blocks_[block_].memory.get() + used_;
+    used_ += bytes;
+    in_use_ += bytes;
+    peak_ = in_use_ > peak_ ? in_use_ : peak_;
+    return memory;
+  }
+
+  /// Gives back, at its end, all that was handed out since it began.
+  class scope {
+   public:
+    explicit scope(workspace& owner) : owner_{owner}, block_{owner.block_}, used_{owner.used_}, in_use_{owner.in_use_} {}
+    scope(scope const&) = delete;
+    scope& operator=(scope const&) = delete;
+    ~scope() {
+      owner_.block_ = block_;
+      owner_.used_ = used_;
+      owner_.in_use_ = in_use_;
+    }
+
+   private:
+    workspace& owner_;
+    std::size_t block_, used_, in_use_;
+  };
+
+  [[nodiscard]] std::size_t peak_bytes() const { return peak_; }
+  /// Blocks fetched from the system so far: constant once warm.
+  [[nodiscard]] std::size_t blocks() const { return blocks_.size(); }
+
+ private:
+  struct deleter {
+    void operator()(std::byte* memory) const { ::operator delete[](memory, std::align_val_t{alignment}); }
+  };
+  struct block {
+    std::unique_ptr<std::byte[], deleter> memory;
+    std::size_t size;
+  };
+  static constexpr std::size_t smallest_block = std::size_t{1} << 20;
+
+  void next_block() {
+    ++block_;
+    used_ = 0;
+  }
+  void grow(std::size_t bytes) {
+    std::size_t const size = bytes > smallest_block ? bytes : smallest_block;
+    blocks_.push_back({std::unique_ptr<std::byte[], deleter>{static_cast<std::byte*>(::operator new[](size, std::align_val_t{alignment}))}, size});
+    used_ = 0;
+  }
+
+  std::vector<block> blocks_;
+  std::size_t block_ = 0, used_ = 0, in_use_ = 0, peak_ = 0;
+};
+
+}  // namespace host
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the collectives do to activations at run time. Token counts that nobody knows are exchanged first (one number a
+// rank); widths follow from the partition.
+#pragma once
+
+#include <heddle/collective/all_gather_reduce_scatter.hpp>
+#include <heddle/collective/copy_all_reduce.hpp>
+#include <heddle/collective/split_unsplit.hpp>
+#include <heddle/kernel/columns.hpp>
+#include <heddle/kernel/loops.hpp>
+#include <heddle/layer/frame.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace detail {
+
+template <class Element, class Memory>
+[[nodiscard]] constexpr std::span<Element> flat(rows<Element, Memory> data) {
+  return {data.data(), static_cast<std::size_t>(data.count())};
+}
+[[nodiscard]] constexpr index_t sum_of(std::span<index_t const> counts) {
+  index_t sum = 0;
+  for (index_t count : counts) sum += count;
+  return sum;
+}
+
+/// Where segment `s` of a rank's part begins in that part.
+template <class Partition>
+[[nodiscard]] constexpr index_t segment_begin(index_t total, int parts, int rank, int s) {
+  index_t begin = 0;
+  for (int before = 0; before < s; ++before) begin += Partition::piece(total, parts, rank, before).size;
+  return begin;
+}
+
+template <class Value, class Frame, class Memory>
+void copy_columns(Frame& frame, std::type_identity_t<rows<Value const, Memory>> x, index_t from, rows<Value, Memory> y, index_t to,
+                  index_t width) {
+  if (width > 0) {
+    frame.launch(kernel::copy_columns<Value, Memory>{.x = x, .from = from, .y = y, .to = to, .width = width}, y.template size<tokens>());
+  }
+}
+
+/// A copy to write to, unless the value already is scratch.
+template <class Frame, class Element, class Memory>
+[[nodiscard]] activation<std::remove_const_t<Element>, Memory> writable(Frame& frame, activation<Element, Memory> x) {
+  if constexpr (std::is_const_v<Element>) {
+    using value = std::remove_const_t<Element>;
+    auto copy = frame.template scratch_rows<value>(x.data.template size<tokens>(), x.data.template size<hidden>());
+    copy_columns<value>(frame, x.data, 0, copy, 0, x.data.template size<hidden>());
+    return {copy, x.full_hidden};
+  } else {
+    return x;
+  }
+}
+
+/// Rows of every rank of the group: known from an earlier gather, or exchanged now.
+template <class Group, class Frame>
+[[nodiscard]] std::span<index_t const> exchange_rows(Frame& frame, index_t own) {
+  if (auto known = frame.template rows_of<Group>(); !known.empty()) return known;
+  auto& group = frame.template communicator<Group>();
+  auto counts = frame.counts(static_cast<std::size_t>(group.size()));
+  group.all_gather(std::span<index_t const>{&own, 1}, counts);
+  frame.template remember_rows<Group>(counts);
+  return counts;
+}
+
+/// The pieces a partition makes of an axis, one a rank.
+template <class Partition, class Frame>
+[[nodiscard]] std::span<index_t> pieces(Frame& frame, index_t total, int parts) {
+  auto sizes = frame.counts(static_cast<std::size_t>(parts));
+  for (int r = 0; r < parts; ++r) sizes[static_cast<std::size_t>(r)] = size_of_part<Partition>(total, parts, r);
+  return sizes;
+}
+
+template <class Frame>
+[[nodiscard]] std::span<index_t> times(Frame& frame, std::span<index_t const> counts, index_t factor) {
+  auto scaled = frame.counts(counts.size());
+  for (std::size_t i = 0; i < counts.size(); ++i) scaled[i] = counts[i] * factor;
+  return scaled;
+}
+
+}  // namespace detail
+
+template <class Group, class Frame, class Value>
+Value run(copy<Group>, Frame&, Value value) { return value; }
+
+template <class Group, class Frame, class Element, class Memory>
+auto run(all_reduce<Group>, Frame& frame, activation<Element, Memory> x) {
+  auto y = detail::writable(frame, x);
+  frame.template communicator<Group>().all_reduce(detail::flat(y.data));
+  return y;
+}
+
+// -- the token axis
+
+template <class Group, class Partition, class Frame, class Element, class Memory>
+auto run(split<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) {
+  auto& group = frame.template communicator<Group>();
+  index_t const height = x.data.template size<tokens>();
+  frame.template remember_rows<Group>(detail::pieces<Partition>(frame, height, group.size()));
+  range const own = Partition::piece(height, group.size(), group.rank());
+  index_t const width = x.data.template size<hidden>();
+  return activation<Element, Memory>{{x.data.row(own.begin), extents<tokens, hidden>{own.size, width}}, x.full_hidden};
+}
+
+template <class Group, class Frame, class Element, class Memory>
+auto gather_rows(Frame& frame, activation<Element, Memory> x) {
+  using value = std::remove_const_t<Element>;
+  index_t const width = x.data.template size<hidden>();
+  auto const heights = detail::exchange_rows<Group>(frame, x.data.template size<tokens>());
+  if (heights.size() == 1) return detail::writable(frame, x);
+  auto y = frame.template scratch_rows<value>(detail::sum_of(heights), width);
+  frame.template communicator<Group>().all_gather(std::span<value const>{detail::flat(x.data)}, detail::flat(y),
+                                                  detail::times(frame, heights, width));
+  return activation<value, Memory>{y, x.full_hidden};
+}
+
+template <class Group, class Partition, class Frame, class Element, class Memory>
+auto run(unsplit<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_rows<Group>(frame, x); }
+
+template <class Group, class Partition, class Frame, class Element, class Memory>
+auto run(all_gather<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_rows<Group>(frame, x); }
+
+template <class Group, class Partition, class Frame, class Element, class Memory>
+auto run(reduce_scatter<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) {
+  using value = std::remove_const_t<Element>;
+  auto& group = frame.template communicator<Group>();
+  index_t const width = x.data.template size<hidden>();
+  auto heights = frame.template rows_of<Group>();
+  if (heights.empty()) {
+    heights = detail::pieces<Partition>(frame, x.data.template size<tokens>(), group.size());
+    frame.template remember_rows<Group>(heights);
+  }
+  if (heights.size() == 1) return detail::writable(frame, x);
+  auto y = frame.template scratch_rows<value>(heights[static_cast<std::size_t>(group.rank())], width);
+  group.reduce_scatter(std::span<value const>{detail::flat(x.data)}, detail::flat(y), detail::times(frame, heights, width));
+  return activation<value, Memory>{y, x.full_hidden};
+}
+
+// -- the hidden axis
+
+template <class Group, class Partition, class Frame, class Element, class Memory>
+auto run(split<Group, hidden, Partition>, Frame& frame, activation<Element, Memory> x) {
+  using value = std::remove_const_t<Element>;
+  auto& group = frame.template communicator<Group>();
+  index_t const height = x.data.template size<tokens>();
+  index_t const total = x.data.template size<hidden>();
+  auto y = frame.template scratch_rows<value>(height, size_of_part<Partition>(total, group.size(), group.rank()));
+  for (int s = 0; s < Partition::segments; ++s) {
+    range const piece = Partition::piece(total, group.size(), group.rank(), s);
+    index_t const to = detail::segment_begin<Partition>(total, group.size(), group.rank(), s);
+    detail::copy_columns<value>(frame, x.data, piece.begin, y, to, piece.size);
+  }
+  return activation<value, Memory>{y, total};
+}
+
+template <class Group, class Partition, class Frame, class Element, class Memory>
+auto gather_columns(Frame& frame, activation<Element, Memory> x) {
+  using value = std::remove_const_t<Element>;
+  auto& group = frame.template communicator<Group>();
+  index_t const height = x.data.template size<tokens>();
+  auto const widths = detail::pieces<Partition>(frame, x.full_hidden, group.size());
+  auto blocks = frame.template scratch<value>(height * x.full_hidden);
+  group.all_gather(std::span<value const>{detail::flat(x.data)}, blocks, detail::times(frame, widths, height));
+  auto y = frame.template scratch_rows<value>(height, x.full_hidden);
+  index_t offset = 0;
+  for (int r = 0; r < group.size(); ++r) {
+    index_t const width = widths[static_cast<std::size_t>(r)];
+    rows<value const, Memory> const block{blocks.data() + offset, extents<tokens, hidden>{height, width}};
+    for (int s = 0; s < Partition::segments; ++s) {
+      range const piece = Partition::piece(x.full_hidden, group.size(), r, s);
+      index_t const from = detail::segment_begin<Partition>(x.full_hidden, group.size(), r, s);
+      detail::copy_columns<value>(frame, block, from, y, piece.begin, piece.size);
+    }
+    offset += height * width;
+  }
+  return activation<value, Memory>{y, x.full_hidden};
+}
+
+template <class Group, class Partition, class Frame, class Element, class Memory>
+auto run(unsplit<Group, hidden, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_columns<Group, Partition>(frame, x); }
+
+template <class Group, class Partition, class Frame, class Element, class Memory>
+auto run(all_gather<Group, hidden, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_columns<Group, Partition>(frame, x); }
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the operations that stay on a rank do at run time.
+#pragma once
+
+#include <heddle/compute/activation.hpp>
+#include <heddle/compute/bias.hpp>
+#include <heddle/compute/columns.hpp>
+#include <heddle/compute/embedding.hpp>
+#include <heddle/compute/gemm.hpp>
+#include <heddle/compute/norm.hpp>
+#include <heddle/compute/parameter.hpp>
+#include <heddle/compute/spread.hpp>
+#include <heddle/kernel/add_bias.hpp>
+#include <heddle/kernel/embedding.hpp>
+#include <heddle/kernel/glu.hpp>
+#include <heddle/kernel/rms_norm.hpp>
+#include <heddle/kernel/scale.hpp>
+#include <heddle/layer/run_collective.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace detail {
+
+inline void check_width(char const* what, index_t has, index_t wants) {
+  if (has != wants) {
+    throw error(error_kind::shape, std::string{what} + " is " + std::to_string(has) + " wide and " + std::to_string(wants) + " is needed",
+                "check the shapes of the weights against the mesh");
+  }
+}
+
+/// A router's logits are wider than the activations they come from.
+template <class Role, class Element>
+using gemm_output_t = std::conditional_t<std::same_as<Role, gate_role>, accumulator_t<Element>, Element>;
+
+template <class Weights>
+concept sliced = requires(Weights const& weights) { weights.first_width; };
+
+/// A projection with named output parts is still one linear layer to the multiplication.
+template <class Parameter>
+constexpr auto const& linear_of(Parameter const& parameter) {
+  if constexpr (sliced<Parameter>) return parameter.projection;
+  else return parameter;
+}
+
+}  // namespace detail
+
+template <class From, class To, class Parameter, class Role, class Frame, class Element, class Memory>
+auto run(gemm<From, To, Parameter, Role>, Frame& frame, activation<Element, Memory> x) {
+  using output = detail::gemm_output_t<Role, std::remove_const_t<Element>>;
+  auto const& parameter = detail::linear_of(frame.template parameter<Role>());
+  detail::check_width("the input of a linear layer", x.data.template size<hidden>(), parameter.weight.template size<in_features>());
+  auto y = frame.template scratch_rows<output>(x.data.template size<tokens>(), parameter.weight.template size<out_features>());
+  frame.execution().multiply(x.data, parameter.weight, y);
+  return activation<output, Memory>{y, parameter.full_out};
+}
+
+template <class At, class Parameter, class Role, class Frame, class Element, class Memory>
+auto run(add_bias<At, Parameter, Role>, Frame& frame, activation<Element, Memory> x) {
+  auto const& parameter = detail::linear_of(frame.template parameter<Role>());
+  if (parameter.bias.data() == nullptr) return x;
+  detail::check_width("a bias", parameter.bias.count(), x.data.template size<hidden>());
+  if constexpr (std::same_as<Element, typename std::remove_cvref_t<decltype(parameter)>::element_type>) {
+    frame.launch(kernel::add_bias<Element, Memory>{.bias = parameter.bias, .y = x.data}, x.data.template size<tokens>());
+    return x;
+  } else {
+    throw error(error_kind::unsupported, "a router bias in a narrower type than the logits", "use f32 or f64 activations with a router bias");
+  }
+}
+
+template <class At, class Parameter, class Role, class Frame, class Element, class Memory>
+auto run(normalise<At, Parameter, Role>, Frame& frame, activation<Element, Memory> x) {
+  using value = std::remove_const_t<Element>;
+  auto const& parameter = frame.template parameter<Role>();
+  index_t const width = x.data.template size<hidden>();
+  if (parameter.weight.count() == 0 || width % parameter.weight.count() != 0) detail::check_width("a norm weight", parameter.weight.count(), width);
+  auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), width);
+  frame.launch(kernel::rms_norm<value, Memory>{.x = x.data, .weight = parameter.weight, .y = y, .epsilon = parameter.epsilon},
+               x.data.template size<tokens>());
+  return activation<value, Memory>{y, x.full_hidden};
+}
+
+template <class From, class To, class Group, class Axis, class Partition, class Frame, class Memory>
+auto run(embed<From, To, placement<on<Group, sharded<Axis, Partition>>>>, Frame& frame, token_ids<Memory> ids) {
+  auto const& table = frame.template parameter<whole>();
+  using value = typename std::remove_cvref_t<decltype(table)>::element_type;
+  auto& group = frame.template communicator<Group>();
+  index_t const height = ids.data.count();
+  index_t first = 0;
+  if constexpr (std::same_as<Axis, vocab>) first = Partition::piece(table.full_vocab, group.size(), group.rank()).begin;
+  auto y = frame.template scratch_rows<value>(height, table.weight.template size<in_features>());
+  frame.launch(kernel::embedding<value, Memory>{.ids = ids.data, .table = table.weight, .first = first, .y = y}, height);
+  return activation<value, Memory>{y, table.full_hidden};
+}
+
+template <class Activation>
+struct kernel_of;
+template <> struct kernel_of<silu> { using type = kernel::silu; };
+
+template <class Activation, class From, class To, class Frame, class Element, class Memory>
+auto run(glu<Activation, From, To>, Frame& frame, activation<Element, Memory> x) {
+  using value = std::remove_const_t<Element>;
+  auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), x.data.template size<hidden>() / 2);
+  frame.launch(kernel::glu<typename kernel_of<Activation>::type, value, Memory>{.gate_up = x.data, .y = y}, x.data.template size<tokens>());
+  return activation<value, Memory>{y, x.full_hidden / 2};
+}
+
+template <class Group, class Frame, class Element, class Memory>
+auto run(spread<Group>, Frame& frame, activation<Element, Memory> x) {
+  using value = std::remove_const_t<Element>;
+  auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), x.data.template size<hidden>());
+  auto const share = accumulator_t<value>{1} / static_cast<accumulator_t<value>>(frame.template communicator<Group>().size());
+  frame.launch(kernel::scale<value, Memory>{.x = x.data, .factor = share, .y = y}, x.data.template size<tokens>());
+  return activation<value, Memory>{y, x.full_hidden};
+}
+
+template <class At, class Frame, class Element, class Memory>
+auto run(slice<At>, Frame& frame, activation<Element, Memory> x) {
+  using value = std::remove_const_t<Element>;
+  index_t const height = x.data.template size<tokens>();
+  index_t const first = frame.weights().first_width;
+  index_t const second = x.data.template size<hidden>() - first;
+  if (first < 0 || second < 0) detail::check_width("the first part of a sliced projection", first, x.data.template size<hidden>());
+  auto a = frame.template scratch_rows<value>(height, first);
+  auto b = frame.template scratch_rows<value>(height, second);
+  detail::copy_columns<value>(frame, x.data, 0, a, 0, first);
+  detail::copy_columns<value>(frame, x.data, first, b, 0, second);
+  return std::pair{activation<value, Memory>{a, first}, activation<value, Memory>{b, second}};
+}
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What flows through a sequence at run time. A value of constant elements is the caller's and is never written; a
+// mutable one is scratch memory of the step and may be changed in place.
+#pragma once
+
+#include <heddle/kernel/team.hpp>
+#include <heddle/tensor/view.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+/// Activations: this rank's [tokens, hidden], and the width of the hidden axis over all ranks that share it.
+template <class Element, class Memory = host_memory>
+struct activation {
+  rows<Element, Memory> data;
+  index_t full_hidden = 0;
+};
+
+/// Token ids: int64, one a row.
+template <class Memory = host_memory>
+struct token_ids {
+  per_row<std::int64_t const, Memory> data;
+};
+
+/// Routing weights [tokens, slots]; the ids they belong to are in the step's `routing`.
+template <class Memory = host_memory>
+struct gates {
+  slot_view<float const, Memory> weights;
+};
+
+/// One routing weight for every row in expert order.
+template <class Memory = host_memory>
+struct row_gates {
+  per_row<float const, Memory> weights;
+};
+
+/// Token copies back home with the weights of their sum: the product is taken in the sum itself.
+template <class Element, class Memory = host_memory>
+struct weighted_copies {
+  activation<Element, Memory> copies;
+  slot_view<float const, Memory> weights;
+};
+
+/// The same value, read only: what a fork hands to each branch.
+template <class Element, class Memory>
+constexpr activation<Element const, Memory> borrow(activation<Element, Memory> x) {
+  return {x.data, x.full_hidden};
+}
+template <class Element, class Memory>
+constexpr activation<Element const, Memory> borrow(activation<Element const, Memory> x) { return x; }
+template <class Value>
+constexpr Value borrow(Value value) { return value; }
+
+}  // namespace heddle::inline HEDDLE_ABI
