@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # heddle_own: what the tests, benches and examples of this repository are compiled with, and nobody else: warnings as
 # errors, where the shipped data lies, and in a release build of the top level the instructions of this machine.
+set(CMAKE_CXX_EXTENSIONS OFF)
 add_library(heddle_own INTERFACE)
 target_compile_features(heddle_own INTERFACE cxx_std_20)
 target_compile_options(heddle_own INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
@@ -16,7 +17,6 @@ function(heddle_own_executable name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINK")
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE heddle_own heddle::host ${arg_LINK})
-  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
 endfunction()
 
 # What an OpenMPI job of a test needs from its environment: a test may run as root, on fewer cores than ranks, and in a
