@@ -28,6 +28,18 @@ struct failure {
   std::string hint{};
 };
 
+/// The failure of a rank whose communicator is gone.
+[[nodiscard]] inline failure departure(int culprit, bool thrown) noexcept {
+  failure cause{thrown ? error_kind::peer_failed : error_kind::peer_left, culprit};
+  try {
+    cause.text = "rank " + std::to_string(culprit) +
+                 (thrown ? " threw an exception" : " destroyed its communicator while peers need it");
+    cause.hint = "look at what that rank was doing";
+  } catch (...) {  // no memory for words: kind and culprit say enough
+  }
+  return cause;
+}
+
 /// Members named `..._locked` are called with `mutex()` held.
 class family {
  public:

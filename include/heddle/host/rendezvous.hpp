@@ -60,7 +60,7 @@ class rendezvous {
     states_[static_cast<std::size_t>(rank)] = state::waiting;
     std::uint64_t const round = round_.load(std::memory_order_relaxed);
     if (++arrived_ == size()) {
-      judge_locked();
+      judge_locked(rank);
       finish_locked();
     } else if (!spin(lock, round)) {
       auto const over = [&] { return round_.load(std::memory_order_relaxed) != round || family_->failed_locked(); };
@@ -120,7 +120,7 @@ class rendezvous {
     throw report;
   }
 
-  void judge_locked() noexcept {
+  void judge_locked(int judging) noexcept {
     try {
       verdict_ = judge(size(), [&](int rank) -> fingerprint const& { return (*this)[rank].print; },
                        [&](int rank) { return world_rank(rank); });
@@ -128,9 +128,9 @@ class rendezvous {
         family_->fail_locked({verdict_.kind, world_rank(verdict_.culprit), verdict_.text,
                               "every rank must run the same collectives in the same order with fitting sizes"});
       }
-    } catch (...) {  // no memory left to say what is wrong
+    } catch (...) {  // this rank has no memory to say what is wrong, which is wrong enough
       verdict_.kind = error_kind::peer_failed;
-      verdict_.culprit = 0;
+      verdict_.culprit = judging;
     }
   }
 
@@ -175,14 +175,7 @@ class rendezvous {
 
   [[nodiscard]] failure departure_locked(int rank) const noexcept {
     bool const thrown = states_[static_cast<std::size_t>(rank)] == state::thrown;
-    failure cause{thrown ? error_kind::peer_failed : error_kind::peer_left,
-                  thrown ? family_->culprit_behind_locked(world_rank(rank)) : world_rank(rank)};
-    try {
-      cause.text = "rank " + std::to_string(cause.culprit) +
-                   (thrown ? " threw an exception" : " destroyed its communicator while peers need it");
-    } catch (...) {  // kind and culprit say enough
-    }
-    return cause;
+    return departure(thrown ? family_->culprit_behind_locked(world_rank(rank)) : world_rank(rank), thrown);
   }
 
   std::shared_ptr<family> family_;
