@@ -40,5 +40,20 @@ void parallel_for(int threads, index_t count, Task&& task) {
 #endif
 }
 
+/// Runs body() where OpenMP offers `threads` threads to the libraries it calls; the caller's own setting comes back.
+template <class Body>
+void with_threads(int threads, Body&& body) {
+#if defined(_OPENMP)
+  struct setting {
+    int before = omp_get_max_threads();
+    ~setting() { omp_set_num_threads(before); }
+  } const restored;
+  omp_set_num_threads(threads > 1 ? threads : 1);
+#else
+  static_cast<void>(threads);
+#endif
+  body();
+}
+
 }  // namespace host
 }  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// The GEMM on oneDNN: fp32 arithmetic in tiles of one fixed height, each on one thread.
+#pragma once
+
+#include <deque>
+#include <heddle/host/gemm_sweep.hpp>
+#include <heddle/host/onednn_matmul.hpp>
+#include <heddle/host/pack_panel.hpp>
+#include <heddle/host/parallel.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace host {
+
+/// A row's bits depend on the row, the weights, K and N alone.
+struct fixed_order {};
+/// oneDNN chooses blocks and threads, and multiplies bf16 by the bf16 instructions of the machine: no promise about
+/// bits.
+struct fast {};
+
+template <class T>
+concept onednn_element = real<std::remove_const_t<T>> && !std::is_same_v<T const, double const>;
+
+/// y = x w^T as concepts/gemm.hpp says, for f32, bf16 and f16. x and w share one element type; y may be of another.
+template <class Order = fixed_order>
+class onednn_gemm;
+
+/// Panels of 64 columns of w are widened to fp32 and transposed once, then met by tiles of 4 rows; the last tile is
+/// filled up with zeros. One oneDNN primitive of 4 x 64 x K serves every product with that K, so a row cannot tell its
+/// neighbours.
+template <>
+class onednn_gemm<fixed_order> {
+ public:
+  static constexpr bool row_invariant = true;
+
+  template <onednn_element X, same_element<X> W, onednn_element Y>
+  void multiply(rows<X> x, matrix<W> w, rows<Y> y, int threads) {
+    index_t const counts[] = {x.template size<tokens>()};
+    check_gemm(x, w, y, counts[0]);
+    run<std::remove_const_t<X>>(x.data(), counts, w.data(), w.row_size(), y.row_size(), y.data(), threads);
+  }
+  template <onednn_element X, same_element<X> W, onednn_element Y>
+  void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W> w, rows<Y> y, int threads) {
+    check_grouped_gemm(x, counts, w, y);
+    run<std::remove_const_t<X>>(x.data(), counts, w.data(), x.row_size(), y.row_size(), y.data(), threads);
+  }
+
+ private:
+  static constexpr index_t tile_rows = 4;
+  static constexpr index_t rows_of_block = 256;  // long enough to pay for a panel, short enough to share among threads
+
+  struct worker {
+    explicit worker(dnnl::engine const& engine) : stream{engine} {}
+    dnnl::stream stream;
+    scratch memory;  // panel, tile of x, tile of y, working memory of the primitive
+  };
+
+  template <class T, class Y>
+  void run(T const* x, std::span<index_t const> counts, T const* w, index_t k, index_t n, Y* y, int threads) {
+    sweep_.plan(counts, n, rows_of_block, panel_columns);
+    if (sweep_.size() == 0) return;
+    onednn_matmul const* const product = k == 0 ? nullptr : &product_of(k);
+    index_t const panel_size = panel_columns * k;
+    index_t const x_size = tile_rows * k;
+    index_t const floats = (panel_size + x_size + tile_rows * panel_columns + 15) / 16 * 16;
+    for (int thread = static_cast<int>(workers_.size()); thread < (threads > 1 ? threads : 1); ++thread) {
+      workers_.emplace_back(engine_);
+    }
+    for (worker& each : workers_) each.memory.reserve(floats * 4 + (product == nullptr ? 0 : product->pad_bytes()));
+
+    parallel_for(threads, sweep_.size(), [&](index_t i, int thread) {
+      gemm_block const block = sweep_[i];
+      worker& mine = workers_[static_cast<std::size_t>(thread)];
+      float* const panel = mine.memory.as<float>();
+      float* const x_tile = panel + panel_size;
+      float* const y_tile = x_tile + x_size;
+      pack_panel(w + (block.expert * n + block.column) * k, block.columns, k, panel);
+      for (index_t row = block.row; row < block.row + block.rows; row += tile_rows) {
+        index_t const left = block.row + block.rows - row;
+        index_t const used = left < tile_rows ? left : tile_rows;
+        T const* const from = x + row * k;
+        for (index_t j = 0; j < used * k; ++j) x_tile[j] = static_cast<float>(from[j]);
+        for (index_t j = used * k; j < x_size; ++j) x_tile[j] = 0.0F;
+        for (index_t j = 0; k == 0 && j < tile_rows * panel_columns; ++j) y_tile[j] = 0.0F;
+        if (k > 0) product->run(engine_, mine.stream, x_tile, panel, y_tile, mine.memory.as<std::byte>(floats * 4));
+        for (index_t r = 0; r < used; ++r) {
+          Y* const out = y + (row + r) * n + block.column;
+          for (index_t c = 0; c < block.columns; ++c) out[c] = static_cast<Y>(y_tile[r * panel_columns + c]);
+        }
+      }
+    });
+  }
+
+  onednn_matmul const& product_of(index_t k) {
+    onednn_matmul::shape const wanted{.m = tile_rows, .n = panel_columns, .k = k};
+    for (onednn_matmul const& known : products_) {
+      if (known.sizes() == wanted) return known;
+    }
+    // Built where OpenMP offers one thread, or oneDNN would divide the tile among several.
+    parallel_for(1, 1, [&](index_t, int) { products_.emplace_back(engine_, wanted); });
+    return products_.back();
+  }
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  gemm_sweep sweep_;
+  std::deque<onednn_matmul> products_;
+  std::deque<worker> workers_;
+};
+
+/// One call of oneDNN a product, an expert at a time, on the caller's memory. f16 is outside what oneDNN 2.6 multiplies
+/// on a CPU: `error_kind::unsupported`.
+template <>
+class onednn_gemm<fast> {
+ public:
+  static constexpr bool row_invariant = false;
+
+  template <onednn_element X, same_element<X> W, onednn_element Y>
+  void multiply(rows<X> x, matrix<W> w, rows<Y> y, int threads) {
+    check_gemm(x, w, y, x.template size<tokens>());
+    run<std::remove_const_t<X>>(x.data(), x.template size<tokens>(), w.data(), w.row_size(), y.row_size(), y.data(),
+                                threads);
+  }
+  template <onednn_element X, same_element<X> W, onednn_element Y>
+  void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W> w, rows<Y> y, int threads) {
+    check_grouped_gemm(x, counts, w, y);
+    sweep_.plan(counts, 1, 1, 1);  // checks the counts
+    index_t row = 0;
+    for (std::size_t e = 0; e < counts.size(); ++e) {
+      run<std::remove_const_t<X>>(x.row(row), counts[e], w.row(static_cast<index_t>(e)), x.row_size(), y.row_size(),
+                                  y.row(row), threads);
+      row += counts[e];
+    }
+  }
+
+ private:
+  static constexpr std::size_t most_products = 256;
+
+  template <class T, class Y>
+  void run(T const* x, index_t m, T const* w, index_t k, index_t n, Y* y, int threads) {
+    if (m == 0 || n == 0) return;
+    if (k == 0) {
+      for (index_t i = 0; i < m * n; ++i) y[i] = Y(0.0F);
+      return;
+    }
+    with_threads(threads, [&] {
+      onednn_matmul const& product = product_of(
+          {.m = m, .n = n, .k = k, .in = onednn_type<T>, .out = onednn_type<Y>, .b = dnnl::memory::format_tag::ba});
+      pad_.reserve(product.pad_bytes());
+      product.run(engine_, stream_, x, w, y, pad_.as<std::byte>());
+    });
+  }
+
+  onednn_matmul const& product_of(onednn_matmul::shape const& wanted) {
+    for (onednn_matmul const& known : products_) {
+      if (known.sizes() == wanted) return known;
+    }
+    if (products_.size() == most_products) products_.pop_front();  // every height is a product of its own
+    return products_.emplace_back(engine_, wanted);
+  }
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  gemm_sweep sweep_;
+  std::deque<onednn_matmul> products_;
+  scratch pad_;
+};
+
+}  // namespace host
+}  // namespace heddle::inline HEDDLE_ABI

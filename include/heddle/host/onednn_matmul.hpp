@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// One oneDNN matrix multiplication of fixed sizes, ready to run on memory given call by call.
+#pragma once
+
+#include <dnnl.hpp>
+#include <heddle/core/error.hpp>
+#include <heddle/host/scratch.hpp>
+#include <heddle/tensor/view.hpp>
+#include <type_traits>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace host {
+
+/// oneDNN's name of an element type.
+template <real T>
+inline constexpr dnnl::memory::data_type onednn_type = std::is_same_v<T, bf16>  ? dnnl::memory::data_type::bf16
+                                                       : std::is_same_v<T, f16> ? dnnl::memory::data_type::f16
+                                                                                : dnnl::memory::data_type::f32;
+
+/// c [m, n] = a [m, k] b [k, n], all dense; b lies transposed, [n, k], where the tag is `ba`. It is built for as many
+/// threads as OpenMP offers the thread that builds it. Throws `error_kind::unsupported` where oneDNN has no such
+/// product.
+class onednn_matmul {
+ public:
+  struct shape {
+    index_t m = 0;
+    index_t n = 0;
+    index_t k = 0;
+    dnnl::memory::data_type in = dnnl::memory::data_type::f32;
+    dnnl::memory::data_type out = dnnl::memory::data_type::f32;
+    dnnl::memory::format_tag b = dnnl::memory::format_tag::ab;
+    friend bool operator==(shape const&, shape const&) = default;
+  };
+
+  onednn_matmul(dnnl::engine const& engine, shape const& sizes) : sizes_{sizes} {
+    using dnnl::memory;
+    try {
+      dnnl::primitive_attr attributes;
+      attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+      dnnl::matmul::primitive_desc const description(
+          dnnl::matmul::desc({{sizes.m, sizes.k}, sizes.in, memory::format_tag::ab},
+                             {{sizes.k, sizes.n}, sizes.in, sizes.b},
+                             {{sizes.m, sizes.n}, sizes.out, memory::format_tag::ab}),
+          attributes, engine);
+      primitive_ = dnnl::matmul(description);
+      a_ = description.src_desc();
+      b_ = description.weights_desc();
+      c_ = description.dst_desc();
+      pad_ = description.scratchpad_desc();
+    } catch (dnnl::error const& failure) {
+      throw error(error_kind::unsupported, std::string{"oneDNN refused a product: "} + failure.what(),
+                  "use the reference GEMM");
+    }
+  }
+
+  [[nodiscard]] shape const& sizes() const { return sizes_; }
+  /// Bytes of working memory that `run` needs.
+  [[nodiscard]] index_t pad_bytes() const { return static_cast<index_t>(pad_.get_size()); }
+
+  /// Not thread safe on one stream, thread safe on several.
+  void run(dnnl::engine const& engine, dnnl::stream const& stream, void const* a, void const* b, void* c,
+           void* pad) const {
+    // oneDNN takes what it only reads as mutable pointers, too.
+    dnnl::memory const memories[] = {
+        {a_, engine, const_cast<void*>(a)}, {b_, engine, const_cast<void*>(b)}, {c_, engine, c}, {pad_, engine, pad}};
+    dnnl_exec_arg_t const arguments[] = {{DNNL_ARG_SRC, memories[0].get()},
+                                         {DNNL_ARG_WEIGHTS, memories[1].get()},
+                                         {DNNL_ARG_DST, memories[2].get()},
+                                         {DNNL_ARG_SCRATCHPAD, memories[3].get()}};
+    if (dnnl_primitive_execute(primitive_.get(), stream.get(), 4, arguments) != dnnl_success) {
+      throw error(error_kind::unsupported, "oneDNN failed to run a product it had accepted", "use the reference GEMM");
+    }
+  }
+
+ private:
+  shape sizes_;
+  dnnl::matmul primitive_;
+  dnnl::memory::desc a_, b_, c_, pad_;
+};
+
+}  // namespace host
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <heddle/host/onednn_matmul.hpp>
+
+#include <doctest/doctest.h>
+#include <vector>
+
+using namespace heddle;
+
+TEST_CASE("onednn_matmul: one small product, weights in both layouts") {
+  dnnl::engine const engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream const stream{engine};
+  std::vector<float> const a{1, 2, 3, 4, 5, 6};
+  for (auto tag : {dnnl::memory::format_tag::ab, dnnl::memory::format_tag::ba}) {
+    host::onednn_matmul const product{engine, {.m = 2, .n = 2, .k = 3, .b = tag}};
+    std::vector<float> const b = tag == dnnl::memory::format_tag::ab ? std::vector<float>{1, 10, 0, 20, 2, 30}
+                                                                     : std::vector<float>{1, 0, 2, 10, 20, 30};
+    std::vector<float> c(4);
+    host::scratch pad;
+    pad.reserve(product.pad_bytes());
+    product.run(engine, stream, a.data(), b.data(), c.data(), pad.as<void>());
+    CHECK(c == std::vector<float>{7, 140, 16, 320});
+  }
+}
+
+TEST_CASE("onednn_matmul: a product oneDNN does not have is a typed error") {
+  dnnl::engine const engine{dnnl::engine::kind::cpu, 0};
+  try {
+    host::onednn_matmul const product{
+        engine, {.m = 2, .n = 2, .k = 3, .in = dnnl::memory::data_type::u8, .out = dnnl::memory::data_type::f16}};
+    FAIL("accepted");
+  } catch (error const& failure) {
+    CHECK(failure.kind() == error_kind::unsupported);
+  }
+}
