@@ -23,8 +23,8 @@ struct silent {  // makes no statement about its bits
 
 }  // namespace
 
-TEST_CASE("gemm: a model multiplies, also in groups, and states whether its rows are invariant") {
-  CHECK(gemm<model>);
-  CHECK(!gemm<silent>);
-  CHECK(!gemm<int>);
+TEST_CASE("gemm_policy: a model multiplies, also in groups, and states whether its rows are invariant") {
+  CHECK(gemm_policy<model>);
+  CHECK(!gemm_policy<silent>);
+  CHECK(!gemm_policy<int>);
 }

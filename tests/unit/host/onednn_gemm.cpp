@@ -10,8 +10,8 @@ using namespace heddle;
 using exact = host::onednn_gemm<>;
 using quick = host::onednn_gemm<host::fast>;
 
-static_assert(gemm<exact> && exact::row_invariant);
-static_assert(gemm<quick> && !quick::row_invariant);
+static_assert(gemm_policy<exact> && exact::row_invariant);
+static_assert(gemm_policy<quick> && !quick::row_invariant);
 
 TEST_CASE("onednn_gemm: odd sizes of every type against sums in double") {
   exact gemm;

@@ -8,7 +8,7 @@
 using namespace heddle;
 using host::reference_gemm;
 
-static_assert(gemm<reference_gemm> && reference_gemm::row_invariant);
+static_assert(gemm_policy<reference_gemm> && reference_gemm::row_invariant);
 
 TEST_CASE("reference_gemm: odd sizes of every type against sums in double") {
   reference_gemm gemm;
