@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the operations that stay on a rank cost.
+#pragma once
+
+#include <heddle/compute/activation.hpp>
+#include <heddle/compute/embedding.hpp>
+#include <heddle/compute/expert_gemm.hpp>
+#include <heddle/compute/norm.hpp>
+#include <heddle/compute/spread.hpp>
+#include <heddle/plan/bill.hpp>
+#include <heddle/router/top_k.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+template <class P, class F, class T, class W, class R>
+constexpr detail::priced_value price(gemm<F, T, W, R>, P& p, detail::priced_value x) {
+  index_t const full = std::same_as<R, gate_role> ? p.shape.experts : p.shape.out;
+  index_t const out = detail::owned<out_features>(W{}, p, full);
+  p.report.flops += 2 * x.rows * x.width * out;
+  x.width = out;
+  x.full_width = full;
+  p.keep(x);
+  return x;
+}
+template <class P, class F, class T, class W>
+constexpr detail::priced_value price(embed<F, T, W>, P& p, detail::priced_value x) {
+  x.width = detail::owned<hidden>(W{}, p, p.shape.out);
+  x.full_width = p.shape.out;
+  p.keep(x);
+  return x;
+}
+template <class P, class At, class W, class R>
+constexpr detail::priced_value price(normalise<At, W, R>, P& p, detail::priced_value x) {
+  p.keep(x);
+  return x;
+}
+template <class P, class A, class F, class T>
+constexpr detail::priced_value price(glu<A, F, T>, P& p, detail::priced_value x) {
+  x.width /= 2;
+  x.full_width /= 2;
+  p.keep(x);
+  return x;
+}
+template <class P, class S, int K>
+constexpr detail::priced_value price(choose<S, K>, P& p, detail::priced_value x) {
+  x.width = K == static_cast<int>(dynamic) ? p.shape.top_k : K;
+  x.element_size = sizeof(float) + sizeof(std::int32_t);
+  x.gates = true;
+  p.keep(x);
+  return x;
+}
+template <class P, class M, class F, class T, class W, class R>
+constexpr detail::priced_value price(expert_gemm<M, F, T, W, R>, P& p, detail::priced_value x) {
+  bool constexpr first = std::same_as<R, fc1_role>;
+  index_t const full = first ? 2 * p.shape.ffn : p.shape.width;
+  index_t const out = detail::owned<out_features>(W{}, p, full);
+  p.report.flops += 2 * x.rows * x.width * out;
+  x.width = out;
+  x.full_width = full;
+  p.keep(x);
+  return x;
+}
+template <class P, class G>
+constexpr detail::priced_value price(spread<G>, P& p, detail::priced_value x) {
+  p.keep(x);
+  return x;
+}
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What dispatch and combine cost. Experts are taken to be chosen equally often.
+#pragma once
+
+#include <heddle/collective/all_to_all.hpp>
+#include <heddle/compute/permute.hpp>
+#include <heddle/plan/bill.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace detail {
+
+/// Copies in row order: a gate becomes one weight a row.
+template <class P>
+constexpr priced_value price_copies(P& p, priced_value x, index_t rows) {
+  x.rows = rows;
+  if (x.gates) x = {.rows = rows, .width = 1, .full_width = 1, .element_size = sizeof(float)};
+  p.keep(x);
+  return x;
+}
+
+}  // namespace detail
+
+template <class P, class G>
+constexpr detail::priced_value price(permute<G>, P& p, detail::priced_value x) { return detail::price_copies(p, x, x.rows * p.shape.top_k); }
+template <class P, class G>
+constexpr detail::priced_value price(unpermute<G>, P& p, detail::priced_value x) {
+  x.rows /= p.shape.top_k;
+  p.keep(x);
+  return x;
+}
+template <class Operation, class G, class P>
+constexpr detail::priced_value price_exchange(P& p, detail::priced_value x, index_t counts) {
+  index_t const own = x.rows * ceil_chunk::piece(p.shape.experts, p.template size<G>(), p.template index<G>()).size / p.shape.experts;
+  p.template send<Operation, G>(all_to_all_bytes(x.rows * x.width, own * x.width, x.element_size) + counts);
+  p.keep(x);
+  return x;
+}
+template <class P, class G>
+constexpr detail::priced_value price(all_to_all<G>, P& p, detail::priced_value x) {
+  index_t const own = ceil_chunk::piece(p.shape.experts, p.template size<G>(), p.template index<G>()).size;
+  if (x.full_width == 1) return price_exchange<all_to_all<G>, G>(p, x, 0);  // weights follow their rows
+  p.chunks = p.template size<G>() * own;
+  return price_exchange<all_to_all<G>, G>(p, x, all_to_all_bytes(p.shape.experts, own, sizeof(index_t)));
+}
+template <class P, class G>
+constexpr detail::priced_value price(all_to_all_back<G>, P& p, detail::priced_value x) { return price_exchange<all_to_all_back<G>, G>(p, x, 0); }
+template <class P, class G>
+constexpr detail::priced_value price(select_local<G>, P& p, detail::priced_value x) {
+  p.token_rows = x.rows;
+  index_t const own = ceil_chunk::piece(p.shape.experts, p.template size<G>(), p.template index<G>()).size;
+  return detail::price_copies(p, x, x.rows * p.shape.top_k * own / p.shape.experts);
+}
+
+template <class P, class G>
+constexpr detail::priced_value price(unselect_local<G>, P& p, detail::priced_value x) {
+  x.rows = p.token_rows;
+  p.keep(x);
+  return x;
+}
+template <class P, class G>
+constexpr detail::priced_value price(sort_chunks<G>, P& p, detail::priced_value x) {
+  p.keep(x);
+  return x;
+}
+template <class P, class G>
+constexpr detail::priced_value price(unsort_chunks<G>, P& p, detail::priced_value x) {
+  p.keep(x);
+  return x;
+}
+
+}  // namespace heddle::inline HEDDLE_ABI
