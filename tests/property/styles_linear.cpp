@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linear styles against the dense result, on every number of ranks, with uneven and empty shards.
+#include "../support/style_trial.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace heddle;
+using namespace support;
+
+namespace {
+
+using sharded_tokens = sharded<tokens>;
+
+/// Even, uneven, fewer features than ranks, no tokens, fewer tokens than ranks.
+template <class Style, class T = float>
+void check(lies input, lies output, double tolerance = 1e-5) {
+  index_t const sizes[][3] = {{5, 8, 6}, {33, 34, 62}, {7, 10, 4}, {0, 8, 6}, {1, 2, 2}, {3, 2, 16}};
+  for (int const ranks : {1, 2, 3, 4, 8}) {
+    for (auto const& [height, in, out] : sizes) {
+      for (bool const bias : {false, true}) {
+        linear_case const c{ranks, height, in, out, bias, 1 + ranks % 2};
+        CAPTURE(ranks);
+        CAPTURE(height);
+        CAPTURE(in);
+        CAPTURE(out);
+        CAPTURE(bias);
+        outcome const found = try_linear<Style, cut_by<Style>, T>(c, input, output);
+        CHECK(found.problem == "");
+        CHECK(found.difference <= tolerance);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("colwise") { check<colwise<tp>>(lies::whole, lies::by_features); }
+TEST_CASE("colwise from parts of the tokens") { check<colwise<tp, sharded_tokens>>(lies::by_tokens, lies::by_features); }
+TEST_CASE("colwise_gather_output") { check<colwise_gather_output<tp>>(lies::whole, lies::whole); }
+TEST_CASE("rowwise") { check<rowwise<tp>>(lies::by_features, lies::whole); }
+TEST_CASE("rowwise to parts of the tokens") { check<rowwise<tp, sharded_tokens>>(lies::by_features, lies::by_tokens); }
+TEST_CASE("rowwise_split_input") { check<rowwise_split_input<tp>>(lies::whole, lies::whole); }
+TEST_CASE("packed_colwise") { check<packed_colwise<tp>>(lies::whole, lies::by_packed_features); }
+TEST_CASE("packed_colwise from parts of the tokens") {
+  check<packed_colwise<tp, two_segments, sharded_tokens>>(lies::by_tokens, lies::by_packed_features);
+}
+TEST_CASE("packed_rowwise") { check<packed_rowwise<tp>>(lies::by_packed_features, lies::whole); }
+TEST_CASE("replicated linear") { check<replicated_linear>(lies::whole, lies::whole); }
+
+TEST_CASE("linear styles in bf16 and double") {
+  check<rowwise<tp>, bf16>(lies::by_features, lies::whole, 0.08);
+  check<rowwise<tp>, double>(lies::by_features, lies::whole, 1e-13);
+}
