@@ -21,7 +21,7 @@ install_and_move() {
 }
 
 configure_and_run() {
-  "$cmake" -G Ninja -S "$here/$kind" -B "$work/build" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Release "$@"
+  "$cmake" -G Ninja -S "$here/$kind" -B "$work/build" -DCMAKE_CXX_COMPILER="$cxx" "$@"
   "$cmake" --build "$work/build"
   for program in "$work/build/consumer" "$work/build/consumer_core"; do
     if [ -x "$program" ]; then "$program"; fi
