@@ -43,7 +43,17 @@ template <class... Operations>
 struct printer<sequence<Operations...>> {
   static constexpr void print(text_sink& sink) {
     bool first = true;
-    ((first ? void() : sink.put(' '), first = false, printer<Operations>::print(sink)), ...);
+    bool const in_order[] = {first, one<Operations>(sink, first)...};  // not a fold: clang nests those at most 256 deep
+    static_cast<void>(in_order);
+  }
+
+ private:
+  template <class Operation>
+  static constexpr bool one(text_sink& sink, bool& first) {
+    if (!first) sink.put(' ');
+    first = false;
+    printer<Operation>::print(sink);
+    return true;
   }
 };
 template <class... Branches>

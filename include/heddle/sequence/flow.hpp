@@ -74,7 +74,7 @@ struct flow_port {
   unsigned origins = 0;
 };
 
-enum class flow_fault { none, ports, link, nesting, nonlinear, disagree };
+enum class flow_fault { none, ports, groups, link, nesting, nonlinear, disagree };
 
 /// The groups over which a parameter's gradient is still a sum.
 struct flow_reduction {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which reductions the gradients of a sequence's parameters still need, derived from the placements alone: a gradient is
-// partial over every group on which the rows that meet the parameter are cut, or on which their cotangent is a summand,
-// and sharded where the parameter is.
+// partial over every group on which the rows that meet the parameter are cut or a summand, or on which their cotangent is
+// a summand, and sharded where the parameter is.
 #pragma once
 
 #include <heddle/sequence/combinators.hpp>
@@ -33,19 +33,7 @@ struct gradient_trace {
 
   static constexpr auto value = [] {
     std::array<flow_reduction, parameters::size + 1> reductions{};
-    flow f;
-    f.port_count = f.start_count = inputs_of<Sequence>::value;
-    for (int p = 0; p < f.port_count; ++p) f.ports[static_cast<std::size_t>(p)].origins = 1U << p;
-    f.reductions = reductions.data();
-    trace<universe, Sequence>::apply(f);
-    // Demands made later in the sequence were already true of the rows met earlier.
-    flow again;
-    again.port_count = again.start_count = f.start_count;
-    again.start = f.start;
-    for (int p = 0; p < again.port_count; ++p) again.ports[static_cast<std::size_t>(p)].origins = 1U << p;
-    for (auto& reduction : reductions) reduction = {};
-    again.reductions = reductions.data();
-    trace<universe, Sequence>::apply(again);
+    trace_from<universe, Sequence>(traced<Sequence>::value.start, reductions.data());
     return reductions;
   }();
 

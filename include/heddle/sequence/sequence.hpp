@@ -2,8 +2,8 @@
 // A program as a type: operations in order, each link checked.
 #pragma once
 
+#include <heddle/sequence/refusal.hpp>
 #include <heddle/sequence/trace.hpp>
-#include <utility>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -19,88 +19,65 @@ struct inputs_of<sequence<First, Rest...>> : inputs_of<First> {};
 template <class... Branches>
 struct inputs_of<fork<Branches...>> { static constexpr int value = 1; };
 template <class... Branches>
-struct inputs_of<join<Branches...>> { static constexpr int value = sizeof...(Branches); };
+struct inputs_of<join<Branches...>> { static constexpr int value = branch_count<sizeof...(Branches)>::value; };
 template <std::size_t Port, class Branch>
-struct inputs_of<on_port<Port, Branch>> { static constexpr int value = 2; };
+struct inputs_of<on_port<Port, Branch>> { static constexpr int value = Port < 2 ? 2 : static_cast<int>(Port) + 1; };
 template <class Branch>
 struct inputs_of<each<Branch>> { static constexpr int value = 2; };
 
-/// Runs a sequence from values of which nothing is known.
+/// Runs a sequence from values of which `start` is known.
 template <class Universe, class Sequence>
-constexpr flow trace_sequence() {
+constexpr flow trace_from(std::array<flow_map, max_ports> const& start, flow_reduction* reductions = nullptr) {
   flow f;
   f.port_count = f.start_count = inputs_of<Sequence>::value;
-  for (int p = 0; p < f.port_count; ++p) f.ports[static_cast<std::size_t>(p)].origins = 1U << p;
+  f.start = start;
+  f.reductions = reductions;
+  for (std::size_t p = 0; p < static_cast<std::size_t>(f.port_count); ++p) f.ports[p] = {start[p], 1U << p};
   trace<Universe, Sequence>::apply_outermost(f);
+  return f;
+}
+
+/// Whether a demand made late can make an early operation wrong: a summand, or an axis cut twice.
+constexpr bool needs_second_look(flow const& f) {
+  for (flow_map const& map : f.start) {
+    for (int i = 0; i < map.count; ++i) {
+      flow_entry const& entry = map.entries[static_cast<std::size_t>(i)];
+      if (entry.kind == state_kind::partial) return true;
+      for (int j = 0; j < i && cuts(entry.kind); ++j) {
+        flow_entry const& other = map.entries[static_cast<std::size_t>(j)];
+        if (cuts(other.kind) && other.axis == entry.axis) return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// Runs a sequence from values of which nothing is known, and learns what it demands of them.
+template <class Universe, class Sequence>
+constexpr flow trace_sequence() {
+  flow f = trace_from<Universe, Sequence>({});
+  if (!f.failed() && needs_second_look(f)) f = trace_from<Universe, Sequence>(f.start);
   // A port that never met a group still has what the sequence demanded of its origin.
   for (int p = 0; p < f.port_count; ++p) {
+    flow_port& port = f.ports[static_cast<std::size_t>(p)];
     for (int o = 0; o < f.start_count; ++o) {
+      if ((port.origins >> o & 1U) == 0) continue;
       flow_map const& map = f.start[static_cast<std::size_t>(o)];
       for (int i = 0; i < map.count; ++i) {
-        flow_port& port = f.ports[static_cast<std::size_t>(p)];
         flow_entry const& entry = map.entries[static_cast<std::size_t>(i)];
-        bool const descends = (port.origins >> o & 1U) != 0;
-        if (descends && port.known.find(entry.group) < 0) port.known.set(entry);
+        if (port.known.find(entry.group) < 0) port.known.set(entry);
       }
     }
   }
   return f;
 }
 
-template <class Have, class Need, class Operation>
-struct link {
-  static_assert(!std::same_as<Operation, Operation>,
-                "[heddle.sequence.link] a value arrives in another placement (first argument of this `link`) than the operation "
-                "takes (second and third). Fix: put the collective that converts one into the other between them.");
-};
-template <class Inner, class Outer, class Operation>
-struct nesting {
-  static_assert(!std::same_as<Operation, Operation>,
-                "[heddle.sequence.nesting] this operation removes the outer cut of an axis that an inner group still cuts. "
-                "Fix: gather over the inner group first.");
-};
-template <class Partial, class Operation>
-struct through {
-  static_assert(!std::same_as<Operation, Operation>,
-                "[heddle.sequence.nonlinear] an operation that is not linear meets a value that is still a sum over a group. "
-                "Fix: put the all_reduce or reduce_scatter before it.");
-};
-template <class One, class Other, class Operation>
-struct disagreement {
-  static_assert(!std::same_as<Operation, Operation>,
-                "[heddle.sequence.disagree] values that meet in one operation are placed differently on a group. "
-                "Fix: bring both branches to one placement before they meet.");
-};
-template <class Operation>
-struct port_count {
-  static_assert(!std::same_as<Operation, Operation>,
-                "[heddle.sequence.ports] an operation meets more or fewer values than it takes. "
-                "Fix: fork, join or on_port decide how many values flow.");
-};
-
-template <std::size_t Index, class Type>
-struct indexed { using type = Type; };
-template <class Indices, class... Types>
-struct indexer;
-template <std::size_t... Index, class... Types>
-struct indexer<std::index_sequence<Index...>, Types...> : indexed<Index, Types>... {};
-template <std::size_t Index, class Type>
-constexpr indexed<Index, Type> select(indexed<Index, Type>*) { return {}; }
-template <class List, int Index>
-struct element { using type = void; };
-template <class... Types, int Index>
-  requires(Index >= 0)
-struct element<type_list<Types...>, Index> {
-  using type = typename decltype(select<static_cast<std::size_t>(Index)>(
-      static_cast<indexer<std::index_sequence_for<Types...>, Types...>*>(nullptr)))::type;
-};
-template <class List, int Index>
-using element_t = typename element<List, Index>::type;
-
 /// The trace of a sequence, and the way back from its values to types.
 template <class Sequence>
 struct traced {
   using universe = unique_t<typename mentions<Sequence>::type>;
+  static_assert(group_count(universe{}) <= max_groups,
+                "[heddle.sequence.groups] a sequence names more than twelve groups. Fix: fewer groups, or a sequence for each part.");
   static constexpr flow value = trace_sequence<universe, Sequence>();
 
   template <bool Start, std::size_t Port>
@@ -142,6 +119,7 @@ struct verdict<sequence<Operations...>> {
       else if constexpr (fault == flow_fault::nesting) return sizeof(nesting<have, need, operation>) == 0;
       else if constexpr (fault == flow_fault::nonlinear) return sizeof(through<have, operation>) == 0;
       else if constexpr (fault == flow_fault::disagree) return sizeof(disagreement<have, need, operation>) == 0;
+      else if constexpr (fault == flow_fault::groups) return sizeof(group_names<operation>) == 0;
       else return sizeof(port_count<operation>) == 0;
     }
   }
