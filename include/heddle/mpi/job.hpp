@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all communicators of one process share: the options, and a channel on which a rank tells the others that it has
+// left a group. Nobody waits for those notices; who waits for something else looks at them.
+#pragma once
+
+#include <mpi.h>
+
+#include <cstdint>
+#include <deque>
+#include <heddle/mpi/error.hpp>
+#include <heddle/mpi/options.hpp>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace mpi {
+
+/// An MPI communicator that ends with its owner.
+class owned_comm {
+ public:
+  owned_comm() = default;
+  explicit owned_comm(MPI_Comm comm) : comm_{comm} { MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN); }
+  owned_comm(owned_comm&& other) noexcept : comm_{std::exchange(other.comm_, MPI_COMM_NULL)} {}
+  owned_comm& operator=(owned_comm&& other) noexcept {
+    std::swap(comm_, other.comm_);
+    return *this;
+  }
+  ~owned_comm() {
+    int finalized = 0;
+    MPI_Finalized(&finalized);
+    if (comm_ != MPI_COMM_NULL && finalized == 0) MPI_Comm_free(&comm_);
+  }
+  [[nodiscard]] MPI_Comm get() const { return comm_; }
+
+ private:
+  MPI_Comm comm_ = MPI_COMM_NULL;
+};
+
+/// `rank` has left group `context` after it began `begun` collectives there.
+struct departure {
+  static constexpr std::int64_t finished = -1;  ///< as context: the rank has nothing more to say
+  std::int64_t context = 0;
+  std::int64_t begun = 0;
+  std::int64_t thrown = 0;
+  std::int64_t rank = 0;
+};
+
+class job {
+ public:
+  job(MPI_Comm world, options settings) : settings_{settings} {
+    MPI_Comm copy = MPI_COMM_NULL;
+    require(MPI_Comm_dup(world, &copy), "MPI_Comm_dup", -1);
+    control_ = owned_comm{copy};
+    MPI_Comm_rank(copy, &rank_);
+    MPI_Comm_size(copy, &size_);
+  }
+  job(job const&) = delete;
+  job& operator=(job const&) = delete;
+
+  [[nodiscard]] int rank() const { return rank_; }
+  [[nodiscard]] int size() const { return size_; }
+  [[nodiscard]] options const& settings() const { return settings_; }
+  [[nodiscard]] MPI_Comm comm() const { return control_.get(); }
+
+  /// Groups are known by a number that its members agree on; `used_by_peers` is the largest of theirs.
+  [[nodiscard]] std::int64_t next_context() const { return next_context_; }
+  std::int64_t open_context(std::int64_t used_by_peers) {
+    next_context_ = used_by_peers + 1;
+    open_.push_back(used_by_peers);
+    return used_by_peers;
+  }
+
+  /// Tells `members` (world ranks) that this rank leaves the group.
+  void leave(std::int64_t context, std::int64_t begun, bool thrown, std::vector<int> const& members) noexcept {
+    int finalized = 0;
+    MPI_Finalized(&finalized);
+    if (finalized != 0) return;
+    for (int const member : members) {
+      if (member != rank_) post({context, begun, thrown ? 1 : 0, rank_}, member);
+    }
+    std::erase(open_, context);
+    std::erase_if(departures_, [&](departure const& each) { return each.context == context; });
+  }
+
+  /// Reads the notices that have come. Cheap when there are none.
+  void poll() {
+    for (int found = 1; found != 0;) {
+      MPI_Status status;
+      require(MPI_Iprobe(MPI_ANY_SOURCE, notice_tag, comm(), &found, &status), "MPI_Iprobe", rank_);
+      if (found == 0) return;
+      departure notice;
+      require(MPI_Recv(&notice, sizeof notice, MPI_BYTE, status.MPI_SOURCE, notice_tag, comm(), MPI_STATUS_IGNORE),
+              "MPI_Recv", rank_);
+      if (notice.context == departure::finished) ++finished_;
+      for (std::int64_t const context : open_) {
+        if (context == notice.context) departures_.push_back(notice);
+      }
+    }
+  }
+
+  /// The notice of a rank that will never begin collective number `sequence` of the group, or null.
+  [[nodiscard]] departure const* departed(std::int64_t context, std::int64_t sequence) const {
+    for (departure const& each : departures_) {
+      if (each.context == context && each.begun <= sequence) return &each;
+    }
+    return nullptr;
+  }
+
+  /// Waits until every rank has come to its end, so that none is taken down while others still need it.
+  void finish() {
+    for (int peer = 0; peer < size_; ++peer) {
+      if (peer != rank_) post({departure::finished, 0, 0, rank_}, peer);
+    }
+    auto const begin = std::chrono::steady_clock::now();
+    while (finished_ < size_ - 1) {
+      poll();
+      if (settings_.deadline != no_deadline && std::chrono::steady_clock::now() - begin > settings_.deadline) {
+        abort_job(error(error_kind::timeout,
+                        std::to_string(size_ - 1 - finished_) + " of " + std::to_string(size_) +
+                            " ranks did not come to their end",
+                        "look at what they were doing; if they are only slow, set a longer deadline", rank_));
+      }
+      std::this_thread::yield();
+    }
+    for (parcel& each : outbox_) require(MPI_Wait(&each.request, MPI_STATUS_IGNORE), "MPI_Wait", rank_);
+    outbox_.clear();
+  }
+
+  /// An error that every rank of the world has been told of; -1 where there is none.
+  int agreed_culprit = -1;
+  /// Ranks have disagreed: no communicator can be used again.
+  bool broken = false;
+
+ private:
+  static constexpr int notice_tag = 1;
+  struct parcel {
+    departure notice;
+    MPI_Request request = MPI_REQUEST_NULL;
+  };
+
+  void post(departure notice, int to) noexcept {
+    for (int sent = 1; sent != 0 && !outbox_.empty();) {
+      MPI_Test(&outbox_.front().request, &sent, MPI_STATUS_IGNORE);
+      if (sent != 0) outbox_.pop_front();
+    }
+    try {
+      parcel& last = outbox_.emplace_back(parcel{notice});
+      MPI_Isend(&last.notice, sizeof last.notice, MPI_BYTE, to, notice_tag, comm(), &last.request);
+    } catch (...) {  // no memory for a notice: the peers' deadline takes its place
+    }
+  }
+
+  options settings_;
+  owned_comm control_;
+  int rank_ = 0;
+  int size_ = 1;
+  int finished_ = 0;
+  std::int64_t next_context_ = 0;
+  std::vector<std::int64_t> open_;
+  std::vector<departure> departures_;
+  std::deque<parcel> outbox_;
+};
+
+}  // namespace mpi
+
+}  // namespace heddle::inline HEDDLE_ABI

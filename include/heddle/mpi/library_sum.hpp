@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who adds. `ordered_sum` moves the summands and adds here, with the bits of every other communicator. `library_sum`
+// leaves it to MPI, which may be faster on a large network and promises no bits.
+#pragma once
+
+#include <mpi.h>
+
+#include <concepts>
+#include <cstdint>
+#include <heddle/tensor/extents.hpp>
+#include <limits>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace mpi {
+
+struct ordered_sum {};
+struct library_sum {};
+
+/// The types MPI can add; the narrow floats are not among them and are always summed here.
+template <class Type>
+concept library_summable = std::same_as<Type, float> || std::same_as<Type, double> ||
+                           std::same_as<Type, std::int32_t> || std::same_as<Type, std::int64_t>;
+
+template <library_summable Type>
+[[nodiscard]] MPI_Datatype datatype() {
+  if constexpr (std::same_as<Type, float>) return MPI_FLOAT;
+  else if constexpr (std::same_as<Type, double>) return MPI_DOUBLE;
+  else if constexpr (std::same_as<Type, std::int32_t>) return MPI_INT32_T;
+  else return MPI_INT64_T;
+}
+
+/// Whether MPI's interface of ints can name the count.
+[[nodiscard]] inline bool fits_int(index_t count) { return count <= std::numeric_limits<int>::max(); }
+
+}  // namespace mpi
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a user can set about ranks that are processes, and how a job says at its end what went wrong.
+#pragma once
+
+#include <chrono>
+#include <heddle/core/error.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace mpi {
+
+/// A deadline that never comes. Waiting without end must be asked for by this name.
+inline constexpr std::chrono::nanoseconds no_deadline = std::chrono::nanoseconds::max();
+
+/// Whether ranks compare operation, number, dtype, root, plan and counts before each collective. It costs one small
+/// message to each peer; `split`, `barrier` and `agree` compare always.
+enum class check_mode { off, on };
+
+#if defined(NDEBUG)
+inline constexpr check_mode default_check = check_mode::off;
+#else
+inline constexpr check_mode default_check = check_mode::on;
+#endif
+
+struct options {
+  /// How long a rank waits in one collective, and at the end of `run` for the others to finish.
+  std::chrono::nanoseconds deadline = std::chrono::seconds{60};
+  check_mode check = default_check;
+};
+
+/// The exit codes of a job.
+enum exit_code : int {
+  exit_agreed = 1,     ///< every rank knew of the error before data moved: one line, a clean end
+  exit_timeout = 75,   ///< a rank did not come in time
+  exit_mismatch = 76,  ///< ranks disagreed about a collective
+  exit_peer = 77,      ///< a rank threw, or left while others needed it
+};
+
+[[nodiscard]] constexpr exit_code exit_code_of(error_kind kind) {
+  if (kind == error_kind::timeout) return exit_timeout;
+  if (kind == error_kind::mismatch) return exit_mismatch;
+  return exit_peer;
+}
+
+}  // namespace mpi
+
+}  // namespace heddle::inline HEDDLE_ABI
