@@ -2,11 +2,17 @@
 // The host backend. <heddle/host/onednn_gemm.hpp> is not here: who includes it needs oneDNN.
 #pragma once
 
+#include <heddle/host/dot_tile.hpp>
+#include <heddle/host/execution.hpp>
 #include <heddle/host/family.hpp>
+#include <heddle/host/gemm_sweep.hpp>
 #include <heddle/host/index_build.hpp>
 #include <heddle/host/launch_rows.hpp>
 #include <heddle/host/parallel.hpp>
+#include <heddle/host/reference_gemm.hpp>
 #include <heddle/host/rendezvous.hpp>
+#include <heddle/host/scratch.hpp>
 #include <heddle/host/self_communicator.hpp>
 #include <heddle/host/thread_communicator.hpp>
 #include <heddle/host/thread_world.hpp>
+#include <heddle/host/workspace.hpp>

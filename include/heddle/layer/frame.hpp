@@ -12,7 +12,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
-/// Run-time data of a routed step. Counts are on the host: the exchanges ask for them (`counts<host>`).
+/// Run-time data of a routed step. Counts are on the host, where the exchanges ask for them.
 template <class Memory = host_memory>
 struct routing {
   slot_view<std::int32_t const, Memory> ids;              ///< expert of each (token, slot), -1 for none

@@ -40,7 +40,7 @@ class extents {
   /// One size for each dimension that is not fixed, in order.
   template <std::convertible_to<index_t>... Sizes>
     requires(sizeof...(Sizes) == rank_dynamic && rank_dynamic > 0)
-  HEDDLE_HOST_DEVICE constexpr explicit extents(Sizes... sizes) : sizes_{static_cast<index_t>(sizes)...} {}
+  HEDDLE_HOST_DEVICE constexpr explicit(rank_dynamic == 1) extents(Sizes... sizes) : sizes_{static_cast<index_t>(sizes)...} {}
 
   /// The size of dimension `i`.
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t operator[](std::size_t i) const {
