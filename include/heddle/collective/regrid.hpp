@@ -10,42 +10,38 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
+template <class... Groups>
+inline constexpr bool innermost_first = true;
+template <class Inner, class Outer, class... Rest>
+inline constexpr bool innermost_first<Inner, Outer, Rest...> = outside_v<Outer, Inner> && innermost_first<Outer, Rest...>;
 template <class Mesh>
 inline constexpr bool canonical_order = false;
 template <class... Groups>
-inline constexpr bool canonical_order<mesh<Groups...>> = [] {
-  int const nesting[] = {Groups::nesting...};
-  for (std::size_t i = 1; i < sizeof...(Groups); ++i) {
-    if (nesting[i] >= nesting[i - 1]) return false;
-  }
-  return true;
-}();
+inline constexpr bool canonical_order<mesh<Groups...>> = innermost_first<Groups...>;
 
-// Every group of the dense grid cuts tokens, except tp where `Dense` says so.
-template <class Mesh, class TensorParallel>
-struct dense_tokens;
-template <class... Groups, class TensorParallel>
-struct dense_tokens<mesh<Groups...>, TensorParallel> {
+// Every group of a grid cuts tokens, except tp where `TensorParallel` says so. A group that the other grid has too (pp)
+// means the same ranks in both and is not touched.
+template <class Mesh, class Other, class TensorParallel>
+struct grid_tokens;
+template <class... Groups, class Other, class TensorParallel>
+struct grid_tokens<mesh<Groups...>, Other, TensorParallel> {
   template <class Group>
   using state = std::conditional_t<std::same_as<Group, tp>, TensorParallel, sharded<tokens, as_given>>;
-  using seen = placement<on<Groups, state<Groups>>...>;
-  using unseen = placement<on<Groups, folded>...>;
+  template <class Group, class State>
+  using entry = std::conditional_t<contains_v<Group, typename Other::groups>, placement<>, placement<on<Group, State>>>;
+  using seen = concat_t<placement<>, entry<Groups, state<Groups>>...>;
+  using unseen = concat_t<placement<>, entry<Groups, folded>...>;
 };
-
-template <class A, class B>
-struct joined;
-template <class... A, class... B>
-struct joined<placement<A...>, placement<B...>> { using type = placement<A..., B...>; };
 
 template <class Dense, class Expert, class TensorParallel>
 struct regrid_ports {
   static_assert(canonical_order<Dense> && canonical_order<Expert>,
                 "[heddle.regrid.order] the groups of a mesh stand in another order than the canonical one, so a rank would hold other "
                 "tokens in one grid than in the other. Fix: list the groups innermost first: mesh<tp, dp>, mesh<etp, ep, edp>.");
-  using dense = dense_tokens<Dense, TensorParallel>;
-  using expert = dense_tokens<Expert, sharded<tokens, as_given>>;
-  using outside = typename joined<typename dense::seen, typename expert::unseen>::type;
-  using inside = typename joined<typename dense::unseen, typename expert::seen>::type;
+  using dense = grid_tokens<Dense, Expert, TensorParallel>;
+  using expert = grid_tokens<Expert, Dense, sharded<tokens, as_given>>;
+  using outside = concat_t<typename dense::seen, typename expert::unseen>;
+  using inside = concat_t<typename dense::unseen, typename expert::seen>;
 };
 
 }  // namespace detail

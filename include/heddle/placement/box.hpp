@@ -19,10 +19,15 @@ struct box {
     for (std::int64_t size : shape) result.axes.push_back({range{0, size}});
     return result;
   }
-  /// Cuts `axis` as `Partition` says for rank `index` of `parts`; the axis must be whole (one range) before.
+  /// Cuts `axis` as `Partition` says for rank `index` of `parts`. Throws `argument` where the box has no such axis, or the
+  /// axis is already in segments: which of them the next cut means is not defined.
   template <partition Partition>
   void cut(std::size_t axis, int parts, int index) {
-    range const whole = axes.at(axis).at(0);
+    if (axis >= axes.size() || axes[axis].size() != 1) {
+      throw error(error_kind::argument, "axis " + std::to_string(axis) + " of a box of " + std::to_string(axes.size()) + " axes cannot be cut",
+                  "cut an existing axis, and a packed one only once");
+    }
+    range const whole = axes[axis][0];
     axes[axis].clear();
     for (int s = 0; s < Partition::segments; ++s) {
       range piece = Partition::piece(whole.size, parts, index, s);

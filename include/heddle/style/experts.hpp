@@ -27,12 +27,8 @@ struct both {
   static constexpr fixed_string name = "both";
   using outer = Outer;
   using inner = Inner;
-  template <class A, class B>
-  struct joined;
-  template <class... A, class... B>
-  struct joined<placement<A...>, placement<B...>> { using type = placement<A..., B...>; };
-  using weight = typename joined<typename Outer::weight, typename Inner::weight>::type;
-  using bias = typename joined<typename Outer::bias, typename Inner::bias>::type;
+  using weight = concat_t<typename Outer::weight, typename Inner::weight>;
+  using bias = concat_t<typename Outer::bias, typename Inner::bias>;
   using forward = sequence<>;
   using backward = sequence<>;
 };
