@@ -8,6 +8,7 @@
 #include <heddle/host/gemm_sweep.hpp>
 #include <heddle/host/index_build.hpp>
 #include <heddle/host/launch_rows.hpp>
+#include <heddle/host/pack_panel.hpp>
 #include <heddle/host/parallel.hpp>
 #include <heddle/host/reference_gemm.hpp>
 #include <heddle/host/rendezvous.hpp>
