@@ -30,9 +30,9 @@ class reference_gemm {
   }
 
  private:
-  // A block of x and a block of w fit the second-level cache side by side at a few thousand columns of 16 bits.
+  // Measured: wide blocks repay the packing of x; x stays in the second-level cache while w passes by once.
   static constexpr index_t rows_of_block = 96;
-  static constexpr index_t columns_of_block = 32;
+  static constexpr index_t columns_of_block = 128;
 
   template <class T, class Y>
   void run(T const* x, std::span<index_t const> counts, T const* w, index_t k, index_t n, Y* y, int threads) {
