@@ -54,8 +54,8 @@ class archive {
   /// The tensor of this name; throws `missing_tensor`.
   [[nodiscard]] tensor_info const& at(std::string_view name) const {
     if (tensor_info const* const found = find(name)) return *found;
-    fail(format_code::missing_tensor, "the checkpoint has no tensor " + shown(name) + " among its " +
-                                          std::to_string(tensors_.size()),
+    fail(format_code::missing_tensor,
+         "the checkpoint has no tensor " + shown(name) + " among its " + std::to_string(tensors_.size()),
          "check that the plan and the files belong to the same model");
   }
   [[nodiscard]] std::span<file const> files() const { return files_; }

@@ -47,7 +47,6 @@ template <class From, class To>
     }
     if constexpr (std::is_same_v<To, bool>) out[i] = raw != 0;
     else if constexpr (std::is_integral_v<To> || std::is_same_v<From, To>) out[i] = static_cast<To>(raw);
-    else if constexpr (std::is_same_v<To, double>) out[i] = static_cast<double>(raw);
     else out[i] = static_cast<To>(static_cast<float>(raw));
   }
   return -1;

@@ -20,8 +20,8 @@ namespace checkpoint {
 
 /// Throws `error_kind::io`: the operating system refused `action` on `path`.
 [[noreturn]] inline void fail_io(char const* action, std::string const& path, int reason) {
-  throw error(error_kind::io, std::string{"cannot "}.append(action).append(" '").append(path).append("': ") +
-                                  std::strerror(reason));
+  throw error(error_kind::io,
+              std::string{"cannot "}.append(action).append(" '").append(path).append("': ") + std::strerror(reason));
 }
 
 class file {
@@ -60,8 +60,9 @@ class file {
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) fail_io("read", path_, errno);
       if (got == 0) {
-        fail(format_code::short_read, path_ + ": the file ends at byte " + std::to_string(offset) + ", " +
-                                          std::to_string(out.size()) + " bytes too early",
+        fail(format_code::short_read,
+             path_ + ": the file ends at byte " + std::to_string(offset) + ", " + std::to_string(out.size()) +
+                 " bytes too early",
              "the file was cut while it was being read; fetch it again");
       }
       offset += static_cast<std::uint64_t>(got);
@@ -73,8 +74,9 @@ class file {
   void require_unchanged() const {
     std::uint64_t const now = size_now();
     if (now != size_) {
-      fail(format_code::size_changed, path_ + ": had " + std::to_string(size_) + " bytes when it was opened, has " +
-                                          std::to_string(now), "wait until nothing writes to it any more");
+      fail(format_code::size_changed,
+           path_ + ": had " + std::to_string(size_) + " bytes when it was opened, has " + std::to_string(now),
+           "wait until nothing writes to it any more");
     }
   }
 

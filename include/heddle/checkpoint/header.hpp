@@ -23,8 +23,8 @@ struct strict_limits {
   std::size_t name_bytes = 4096;
   std::size_t tensors = 1'000'000;
   std::size_t rank = 8;
-  std::size_t depth = 4;                ///< nesting of objects and arrays; the format itself needs 3
-  bool allow_unknown_fields = false;    ///< skip fields the format does not have, as the reference implementation does
+  std::size_t depth = 4;              ///< nesting of objects and arrays; the format itself needs 3
+  bool allow_unknown_fields = false;  ///< skip fields the format does not have, as the reference implementation does
   bool allow_links_out_of_folder = false;  ///< shards of an index may be links to anywhere
 };
 
@@ -80,18 +80,20 @@ struct header_length {
 [[nodiscard]] inline header_length read_length(std::span<std::byte const> first, std::uint64_t file_size,
                                                strict_limits const& limits = {}) {
   if (file_size < 8 || first.size() < 8) {
-    return {{format_code::too_small, file_size,
-             "the file has " + std::to_string(file_size) + " bytes, a header needs 8"}};
+    return {
+        {format_code::too_small, file_size, "the file has " + std::to_string(file_size) + " bytes, a header needs 8"}};
   }
   std::uint64_t length = 0;
   for (std::size_t i = 8; i-- > 0;) length = length << 8U | std::to_integer<std::uint64_t>(first[i]);
   if (length > limits.header_bytes) {
-    return {{format_code::header_too_large, 8, "the header claims " + std::to_string(length) + " bytes, the limit is " +
-                                                   std::to_string(limits.header_bytes)}};
+    return {{format_code::header_too_large, 8,
+             "the header claims " + std::to_string(length) + " bytes, the limit is " +
+                 std::to_string(limits.header_bytes)}};
   }
   if (length > file_size - 8) {
-    return {{format_code::header_length, 8, "the header claims " + std::to_string(length) + " bytes, the file has " +
-                                                std::to_string(file_size - 8) + " behind its first 8"}};
+    return {{format_code::header_length, 8,
+             "the header claims " + std::to_string(length) + " bytes, the file has " + std::to_string(file_size - 8) +
+                 " behind its first 8"}};
   }
   return {{}, length};
 }

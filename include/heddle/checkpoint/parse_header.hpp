@@ -56,8 +56,10 @@ class header_document : public json_events<header_document> {
       return count_metadata(key_at(2).size());
     } else if (depth() == 2) {
       std::string const& key = key_at(2);
-      field_ = key == "dtype" ? field::dtype : key == "shape" ? field::shape
-             : key == "data_offsets" ? field::offsets : field::unknown;
+      field_ = key == "dtype"          ? field::dtype
+               : key == "shape"        ? field::shape
+               : key == "data_offsets" ? field::offsets
+                                       : field::unknown;
       if (field_ == field::shape) entry_.shape.clear();
       if (field_ == field::offsets) offsets_ = 0;
       if (field_ == field::unknown && !limits().allow_unknown_fields) {

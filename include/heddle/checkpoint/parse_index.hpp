@@ -34,9 +34,7 @@ class index_document : public json_events<index_document> {
     if (depth() == 1 && in_map_) return found_ = object || wrong_map();
     return !in_map_ || wrong_map();
   }
-  bool closed() {
-    return depth() != 0 || found_ || refuse(format_code::missing_field, "the index has no weight_map");
-  }
+  bool closed() { return depth() != 0 || found_ || refuse(format_code::missing_field, "the index has no weight_map"); }
   bool keyed() {
     if (depth() == 1) {
       in_map_ = key_at(1) == "weight_map";

@@ -32,9 +32,10 @@ void read_run(archive const& from_archive, tensor_info const& tensor, std::int64
       from_archive.read_bytes(tensor, offset, std::span{staging}.first(bytes));
       if (std::ptrdiff_t const bad = convert<From>(staging.data(), some); bad >= 0) {
         auto const place = static_cast<std::size_t>(bad);
-        fail(format_code::bad_bool, from_archive.files()[tensor.file].path() + ": tensor " + shown(tensor.name) +
-                                        " is BOOL and holds a " + std::to_string(std::to_integer<int>(staging[place])) +
-                                        " (byte " + std::to_string(tensor.offset + offset + place) + ")",
+        fail(format_code::bad_bool,
+             from_archive.files()[tensor.file].path() + ": tensor " + shown(tensor.name) + " is BOOL and holds a " +
+                 std::to_string(std::to_integer<int>(staging[place])) + " (byte " +
+                 std::to_string(tensor.offset + offset + place) + ")",
              "read it as U8");
       }
       offset += bytes;
@@ -44,8 +45,9 @@ void read_run(archive const& from_archive, tensor_info const& tensor, std::int64
 }
 
 [[nodiscard]] inline error cannot_read(tensor_info const& tensor, dtype type) {
-  return {error_kind::unsupported, "tensor " + shown(tensor.name) + " is " + std::string{name_of(tensor.type)} +
-                                       ", which does not read as " + std::string{name_of(type)},
+  return {error_kind::unsupported,
+          "tensor " + shown(tensor.name) + " is " + std::string{name_of(tensor.type)} + ", which does not read as " +
+              std::string{name_of(type)},
           "ask for its own type, or for a wider one of the same sort"};
 }
 
@@ -109,9 +111,9 @@ void read(archive const& from, std::span<source const> sources, shape_t const& g
     }
     detail::require_inside("the place of tensor " + shown(each.tensor) + ",", each.where, global);
     if (!detail::stands_for(tensor.shape, each.where)) {
-      throw error(error_kind::shape, "tensor " + shown(each.tensor) + " has the shape " +
-                                         detail::text_of(tensor.shape) + ", its place in the parameter is " +
-                                         detail::text_of(each.where),
+      throw error(error_kind::shape,
+                  "tensor " + shown(each.tensor) + " has the shape " + detail::text_of(tensor.shape) +
+                      ", its place in the parameter is " + detail::text_of(each.where),
                   "check config.json against the weights");
     }
     detail::slice cut = detail::slice_of(each.where, part);

@@ -124,8 +124,10 @@ struct slice {
   for (auto const& ranges : part.axes) {
     if (!text.empty()) text += " x ";
     for (std::size_t r = 0; r < ranges.size(); ++r) {
+      std::int64_t end = 0;  // of a box that is refused, possibly for an end that does not fit
+      bool const beyond = __builtin_add_overflow(ranges[r].begin, ranges[r].size, &end);
       text.append(r == 0 ? "[" : "+[").append(std::to_string(ranges[r].begin)).append(", ");
-      text.append(std::to_string(ranges[r].end())).append(")");
+      text.append(beyond ? "beyond" : std::to_string(end)).append(")");
     }
     if (ranges.empty()) text += "[)";
   }
@@ -151,8 +153,8 @@ inline void require_inside(std::string const& what, box const& part, shape_t con
     good = good && global[a] >= 0 && !__builtin_mul_overflow(bytes, std::max<std::int64_t>(global[a], 1), &bytes);
   }
   if (!good) {
-    throw error(error_kind::shape, what + " " + text_of(part) + " does not lie inside a parameter of shape " +
-                                       text_of(global));
+    throw error(error_kind::shape,
+                what + " " + text_of(part) + " does not lie inside a parameter of shape " + text_of(global));
   }
 }
 
@@ -179,8 +181,9 @@ inline void require_tiling(std::vector<box const*> wheres, std::int64_t moved, b
     }
   }
   if (moved != part.count()) {
-    throw error(error_kind::shape, "the tensors cover " + std::to_string(moved) + " of the " +
-                                       std::to_string(part.count()) + " elements of " + text_of(part),
+    throw error(error_kind::shape,
+                "the tensors cover " + std::to_string(moved) + " of the " + std::to_string(part.count()) +
+                    " elements of " + text_of(part),
                 "name a source for every part of the parameter");
   }
 }

@@ -129,9 +129,9 @@ class shard_ledger : public std::enable_shared_from_this<shard_ledger> {
 /// keeps nothing alive: a shard's memory goes with its last user, and shards may outlive the store.
 class shard_store {
  public:
-  /// The shard `part` of `parameter` as T, 64-byte aligned. The first asker calls load(std::span<T>) to fill it, no lock
-  /// held; others who ask meanwhile wait. If `load` throws, the first asker and all waiters get the exception,
-  /// and the next asker tries again. `load` must not ask the store for the shard it loads.
+  /// The shard `part` of `parameter` as T, 64-byte aligned. The first asker calls load(std::span<T>), no lock held,
+  /// to fill it; others who ask meanwhile wait for as long as that takes. If `load` throws, the first asker and all
+  /// waiters get the exception, and the next asker tries again. `load` must not ask for the shard it loads.
   template <element T, class Load>
   [[nodiscard]] shared_shard<T> get(std::string_view parameter, box const& part, Load&& load) {
     auto const count = static_cast<std::size_t>(part.count());

@@ -13,8 +13,28 @@ namespace heddle::inline HEDDLE_ABI {
 namespace checkpoint {
 
 enum class stored_dtype : std::uint8_t {
-  boolean, f4, f6_e2m3, f6_e3m2, u8, i8, f8_e5m2, f8_e4m3, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz, i16, u16, f16, bf16, i32,
-  u32, f32, c64, f64, i64, u64
+  boolean,
+  f4,
+  f6_e2m3,
+  f6_e3m2,
+  u8,
+  i8,
+  f8_e5m2,
+  f8_e4m3,
+  f8_e8m0,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
+  i16,
+  u16,
+  f16,
+  bf16,
+  i32,
+  u32,
+  f32,
+  c64,
+  f64,
+  i64,
+  u64
 };
 
 struct dtype_fact {
@@ -24,12 +44,28 @@ struct dtype_fact {
 };
 
 inline constexpr std::array<dtype_fact, 22> dtype_facts{{
-    {"BOOL", 8, dtype::boolean},    {"F4", 4, {}},           {"F6_E2M3", 6, {}},     {"F6_E3M2", 6, {}},
-    {"U8", 8, dtype::u8},           {"I8", 8, {}},           {"F8_E5M2", 8, dtype::f8_e5m2},
-    {"F8_E4M3", 8, dtype::f8_e4m3}, {"F8_E8M0", 8, {}},      {"F8_E4M3FNUZ", 8, {}}, {"F8_E5M2FNUZ", 8, {}},
-    {"I16", 16, {}},                {"U16", 16, {}},         {"F16", 16, dtype::f16}, {"BF16", 16, dtype::bf16},
-    {"I32", 32, dtype::i32},        {"U32", 32, {}},         {"F32", 32, dtype::f32}, {"C64", 64, {}},
-    {"F64", 64, dtype::f64},        {"I64", 64, dtype::i64}, {"U64", 64, {}},
+    {"BOOL", 8, dtype::boolean},
+    {"F4", 4, {}},
+    {"F6_E2M3", 6, {}},
+    {"F6_E3M2", 6, {}},
+    {"U8", 8, dtype::u8},
+    {"I8", 8, {}},
+    {"F8_E5M2", 8, dtype::f8_e5m2},
+    {"F8_E4M3", 8, dtype::f8_e4m3},
+    {"F8_E8M0", 8, {}},
+    {"F8_E4M3FNUZ", 8, {}},
+    {"F8_E5M2FNUZ", 8, {}},
+    {"I16", 16, {}},
+    {"U16", 16, {}},
+    {"F16", 16, dtype::f16},
+    {"BF16", 16, dtype::bf16},
+    {"I32", 32, dtype::i32},
+    {"U32", 32, {}},
+    {"F32", 32, dtype::f32},
+    {"C64", 64, {}},
+    {"F64", 64, dtype::f64},
+    {"I64", 64, dtype::i64},
+    {"U64", 64, {}},
 }};
 
 [[nodiscard]] constexpr dtype_fact const& fact_of(stored_dtype type) {

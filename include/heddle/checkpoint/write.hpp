@@ -49,17 +49,19 @@ inline void require_writable(std::span<tensor_entry const* const> sorted, strict
     bool const named = entry.name != "__metadata__" && entry.name.size() <= limits.name_bytes &&
                        entry.name.find('\0') == std::string::npos && first_bad_utf8(entry.name) == entry.name.size();
     if (!named) {
-      throw error(error_kind::argument, who + " cannot have this name", "names are UTF-8 without NUL, up to " +
-                                            std::to_string(limits.name_bytes) + " bytes, and not __metadata__");
+      throw error(
+          error_kind::argument, who + " cannot have this name",
+          "names are UTF-8 without NUL, up to " + std::to_string(limits.name_bytes) + " bytes, and not __metadata__");
     }
     if (i > 0 && sorted[i - 1]->name == entry.name) throw error(error_kind::argument, who + " is there twice");
     tensor_size const size = size_of_tensor(*stored_dtype_named(name_of(entry.type)), entry.shape);
     bool const good = entry.shape.size() <= limits.rank && size.code == format_code::none &&
                       std::all_of(entry.shape.begin(), entry.shape.end(), [](std::int64_t axis) { return axis >= 0; });
     if (!good || size.bytes != entry.bytes.size()) {
-      throw error(error_kind::shape, who + " of " + std::to_string(entry.shape.size()) + " axes has " +
-                                         std::to_string(entry.bytes.size()) + " bytes" +
-                                         (good ? ", its shape and dtype ask for " + std::to_string(size.bytes) : ""),
+      throw error(error_kind::shape,
+                  who + " of " + std::to_string(entry.shape.size()) + " axes has " +
+                      std::to_string(entry.bytes.size()) + " bytes" +
+                      (good ? ", its shape and dtype ask for " + std::to_string(size.bytes) : ""),
                   "a shape has at most " + std::to_string(limits.rank) + " axes, none negative");
     }
   }
@@ -74,8 +76,8 @@ inline void require_writable(metadata_t const& metadata, strict_limits const& li
     }
   }
   if (bytes > limits.metadata_bytes) {
-    throw error(error_kind::argument, std::to_string(bytes) + " bytes of metadata, the limit is " +
-                                          std::to_string(limits.metadata_bytes));
+    throw error(error_kind::argument,
+                std::to_string(bytes) + " bytes of metadata, the limit is " + std::to_string(limits.metadata_bytes));
   }
 }
 

@@ -18,7 +18,9 @@ TEST_CASE("archive: finds tensors by name, reads their bytes, counts them") {
   files.emplace_back(place / "one");
   files.emplace_back(place / "two");
   archive built{std::move(files),
-                {{"z", stored_dtype::u8, {4}, 0, 2, 4}, {"m", stored_dtype::u8, {2, 2}, 1, 0, 4}, {"", stored_dtype::u8, {0}, 1, 4, 0}},
+                {{"z", stored_dtype::u8, {4}, 0, 2, 4},
+                 {"m", stored_dtype::u8, {2, 2}, 1, 0, 4},
+                 {"", stored_dtype::u8, {0}, 1, 4, 0}},
                 {{"k", "v"}}};
   archive const model = std::move(built);
   CHECK(model.names() == std::vector<std::string_view>{"", "m", "z"});
@@ -39,6 +41,8 @@ TEST_CASE("archive: finds tensors by name, reads their bytes, counts them") {
   CHECK(model.bytes_read() == 6);
   // Never beyond the tensor, not even inside the file.
   CHECK(kind_from([&] { model.read_bytes(model.at("z"), 2, std::as_writable_bytes(std::span{out})); }) == "argument");
-  CHECK(kind_from([&] { model.read_bytes(model.at("z"), ~std::uint64_t{0}, std::as_writable_bytes(std::span{out})); }) == "argument");
+  CHECK(kind_from([&] {
+          model.read_bytes(model.at("z"), ~std::uint64_t{0}, std::as_writable_bytes(std::span{out}));
+        }) == "argument");
   CHECK(model.bytes_read() == 6);
 }

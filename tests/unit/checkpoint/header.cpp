@@ -15,7 +15,8 @@ TEST_CASE("header: the length is little-endian and never beyond the file or the 
   CHECK(read_length(bytes_of(checkpoint_test::number(0x0102)), 8 + 0x0101).judged.code == format_code::header_length);
   strict_limits limits;
   limits.header_bytes = 0x0101;
-  CHECK(read_length(bytes_of(checkpoint_test::number(0x0102)), 1000, limits).judged.code == format_code::header_too_large);
+  CHECK(read_length(bytes_of(checkpoint_test::number(0x0102)), 1000, limits).judged.code ==
+        format_code::header_too_large);
   CHECK(read_length({}, 0).judged.code == format_code::too_small);
 }
 

@@ -48,7 +48,8 @@ class recorder : public json_events<recorder> {
 std::string events(std::string const& text, strict_limits const& limits = {}) {
   recorder document{checkpoint_test::bytes_of(text), 100, limits};
   document.run();
-  if (!document.judged().good()) return std::string{name_of(document.judged().code)} + " " + std::to_string(document.judged().offset - 100);
+  if (!document.judged().good())
+    return std::string{name_of(document.judged().code)} + " " + std::to_string(document.judged().offset - 100);
   return document.seen;
 }
 

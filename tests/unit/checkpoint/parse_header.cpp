@@ -28,7 +28,8 @@ struct variant {
 /// Judges the bytes of a whole file.
 parsed_header judge(std::string const& file, strict_limits const& limits = {}) {
   auto const bytes = bytes_of(file);
-  auto const length = heddle::checkpoint::read_length(bytes.first(std::min<std::size_t>(8, bytes.size())), bytes.size(), limits);
+  auto const length =
+      heddle::checkpoint::read_length(bytes.first(std::min<std::size_t>(8, bytes.size())), bytes.size(), limits);
   if (!length.judged.good()) return {length.judged, {}, {}};
   return parse_header(bytes.subspan(8, static_cast<std::size_t>(length.bytes)), bytes.size(), limits);
 }
@@ -63,8 +64,8 @@ std::string const dtype = "\"dtype\":\"F32\"", shape = "\"shape\":[2]", offsets 
 }  // namespace
 
 TEST_CASE("parse_header: a good file") {
-  parsed_header const result = judge(image("{" + entry("b", "F16", "[3,1]", "[8,14]") + "," + two_floats +
-                                           ",\"__metadata__\":{\"format\":\"pt\"}}", 14));
+  parsed_header const result = judge(image(
+      "{" + entry("b", "F16", "[3,1]", "[8,14]") + "," + two_floats + ",\"__metadata__\":{\"format\":\"pt\"}}", 14));
   REQUIRE(result.judged.good());
   REQUIRE(result.tensors.size() == 2);
   CHECK(result.tensors[0].name == "a");  // in the order of the data
@@ -77,17 +78,19 @@ TEST_CASE("parse_header: a good file") {
 
 TEST_CASE("parse_header: rows 1 to 4, the length") {
   std::vector<variant> variants;
-  for (std::size_t size = 0; size < 8; ++size) variants.push_back({1, "short", std::string(size, '{'), format_code::too_small, size});
-  variants.insert(variants.end(), {
-      {2, "no header", number(0), format_code::json, 8},
-      {2, "no header, but data", number(0) + "{}", format_code::json, 8},
-      {3, "2^64 - 1", number(~std::uint64_t{0}) + "{}", format_code::header_too_large, 8},
-      {3, "2^63", number(std::uint64_t{1} << 63U) + "{}", format_code::header_too_large, 8},
-      {3, "one over the limit", number(100'000'001) + "{}", format_code::header_too_large, 8},
-      {3, "at the limit, beyond the file", number(100'000'000) + "{}", format_code::header_length, 8},
-      {4, "one more than there is", number(3) + "{}", format_code::header_length, 8},
-      {4, "exact", number(2) + "{}", format_code::none},
-  });
+  for (std::size_t size = 0; size < 8; ++size)
+    variants.push_back({1, "short", std::string(size, '{'), format_code::too_small, size});
+  variants.insert(variants.end(),
+                  {
+                      {2, "no header", number(0), format_code::json, 8},
+                      {2, "no header, but data", number(0) + "{}", format_code::json, 8},
+                      {3, "2^64 - 1", number(~std::uint64_t{0}) + "{}", format_code::header_too_large, 8},
+                      {3, "2^63", number(std::uint64_t{1} << 63U) + "{}", format_code::header_too_large, 8},
+                      {3, "one over the limit", number(100'000'001) + "{}", format_code::header_too_large, 8},
+                      {3, "at the limit, beyond the file", number(100'000'000) + "{}", format_code::header_length, 8},
+                      {4, "one more than there is", number(3) + "{}", format_code::header_length, 8},
+                      {4, "exact", number(2) + "{}", format_code::none},
+                  });
   check(variants);
 }
 
@@ -182,9 +185,11 @@ TEST_CASE("parse_header: rows 15 to 18, the same key twice") {
       {18, "shape", image(one(dtype + "," + shape + "," + shape + "," + offsets), 8), format_code::duplicate_key},
       {18, "offsets", image(one(offsets + "," + dtype + "," + shape + "," + offsets), 8), format_code::duplicate_key},
       {18, "__metadata__", image("{\"__metadata__\":{},\"__metadata__\":{}}"), format_code::duplicate_key},
-      {18, "__metadata__ escaped", image("{\"__metadata__\":{},\"\\u005f_metadata__\":{}}"), format_code::duplicate_key},
+      {18, "__metadata__ escaped", image("{\"__metadata__\":{},\"\\u005f_metadata__\":{}}"),
+       format_code::duplicate_key},
       {18, "in __metadata__", image("{\"__metadata__\":{\"k\":\"v\",\"k\":\"v\"}}"), format_code::duplicate_key},
-      {18, "in __metadata__, escaped", image("{\"__metadata__\":{\"k\":\"v\",\"\\u006b\":\"w\"}}"), format_code::duplicate_key},
+      {18, "in __metadata__, escaped", image("{\"__metadata__\":{\"k\":\"v\",\"\\u006b\":\"w\"}}"),
+       format_code::duplicate_key},
   });
   CHECK(judge(second).judged.text.find("'a'") != std::string::npos);  // the message names the key
 }
@@ -210,7 +215,8 @@ TEST_CASE("parse_header: rows 19 to 22, metadata and fields") {
       {20, "entry text", image("{\"a\":\"F32\"}"), format_code::not_object},
       {20, "entry array", image("{\"a\":[]}"), format_code::not_object},
       {21, "scalar field", image(one(dtype + "," + shape + "," + offsets + ",\"x\":1"), 8), format_code::unknown_field},
-      {21, "array field", image(one("\"x\":[1]," + dtype + "," + shape + "," + offsets), 8), format_code::unknown_field},
+      {21, "array field", image(one("\"x\":[1]," + dtype + "," + shape + "," + offsets), 8),
+       format_code::unknown_field},
       {21, "capitals", image(one("\"DTYPE\":\"F32\"," + shape + "," + offsets), 8), format_code::unknown_field},
       {22, "no dtype", image(one(shape + "," + offsets), 8), format_code::missing_field},
       {22, "no shape", image(one(dtype + "," + offsets), 8), format_code::missing_field},
@@ -219,22 +225,33 @@ TEST_CASE("parse_header: rows 19 to 22, metadata and fields") {
   });
   strict_limits loose;
   loose.allow_unknown_fields = true;
-  check({
-            {21, "scalar, by option", image(one(dtype + "," + shape + "," + offsets + ",\"x\":1.5"), 8), format_code::none},
-            {21, "array, by option", image(one("\"x\":[1,[null]]," + dtype + "," + shape + "," + offsets), 8), format_code::none},
-            {21, "object, by option", image(one("\"x\":{\"y\":{}}," + dtype + "," + shape + "," + offsets), 8), format_code::none},
-            {21, "twice", image(one("\"x\":1,\"x\":1," + dtype + "," + shape + "," + offsets), 8), format_code::duplicate_key},
-            {21, "twice inside", image(one("\"x\":{\"y\":1,\"y\":2}," + dtype + "," + shape + "," + offsets), 8),
-             format_code::duplicate_key},
-            {22, "still needed", image(one("\"x\":1," + dtype + "," + shape), 8), format_code::missing_field},
-        },
-        loose);
+  check(
+      {
+          {21, "scalar, by option", image(one(dtype + "," + shape + "," + offsets + ",\"x\":1.5"), 8),
+           format_code::none},
+          {21, "array, by option", image(one("\"x\":[1,[null]]," + dtype + "," + shape + "," + offsets), 8),
+           format_code::none},
+          {21, "object, by option", image(one("\"x\":{\"y\":{}}," + dtype + "," + shape + "," + offsets), 8),
+           format_code::none},
+          {21, "twice", image(one("\"x\":1,\"x\":1," + dtype + "," + shape + "," + offsets), 8),
+           format_code::duplicate_key},
+          {21, "twice inside", image(one("\"x\":{\"y\":1,\"y\":2}," + dtype + "," + shape + "," + offsets), 8),
+           format_code::duplicate_key},
+          {22, "still needed", image(one("\"x\":1," + dtype + "," + shape), 8), format_code::missing_field},
+      },
+      loose);
 }
 
 TEST_CASE("parse_header: rows 23 to 30, values of the fields") {
-  auto const typed = [](std::string const& value) { return image(one("\"dtype\":" + value + "," + shape + "," + offsets), 8); };
-  auto const shaped = [](std::string const& value) { return image(one(dtype + ",\"shape\":" + value + "," + offsets), 8); };
-  auto const placed = [](std::string const& value) { return image(one(dtype + "," + shape + ",\"data_offsets\":" + value), 8); };
+  auto const typed = [](std::string const& value) {
+    return image(one("\"dtype\":" + value + "," + shape + "," + offsets), 8);
+  };
+  auto const shaped = [](std::string const& value) {
+    return image(one(dtype + ",\"shape\":" + value + "," + offsets), 8);
+  };
+  auto const placed = [](std::string const& value) {
+    return image(one(dtype + "," + shape + ",\"data_offsets\":" + value), 8);
+  };
   std::string const f7 = typed("\"F7\"");
   std::vector<variant> variants{
       {23, "F7", f7, format_code::unknown_dtype, behind(f7, "\"F7\"")},
@@ -248,23 +265,28 @@ TEST_CASE("parse_header: rows 23 to 30, values of the fields") {
       {25, "2^64", shaped("[18446744073709551616]"), format_code::bad_shape},
       {25, "2^64 - 1", shaped("[18446744073709551615]"), format_code::overflow},
       {25, "2^63", shaped("[9223372036854775808]"), format_code::overflow},
-      {26, "product 2^64", image("{" + entry("a", "F32", "[4294967296,4294967296]", "[0,0]") + "}"), format_code::overflow},
-      {27, "bytes 2^65", image("{" + entry("a", "F32", "[9223372036854775807]", "[0,8]") + "}", 8), format_code::overflow},
+      {26, "product 2^64", image("{" + entry("a", "F32", "[4294967296,4294967296]", "[0,0]") + "}"),
+       format_code::overflow},
+      {27, "bytes 2^65", image("{" + entry("a", "F32", "[9223372036854775807]", "[0,8]") + "}", 8),
+       format_code::overflow},
       {27, "bits 2^64", image("{" + entry("a", "F64", "[288230376151711744]", "[0,0]") + "}"), format_code::overflow},
-      {28, "zero last", image("{" + entry("a", "F32", "[4294967296,4294967296,0]", "[0,0]") + "}"), format_code::overflow},
-      {28, "zero first", image("{" + entry("a", "F32", "[0,4294967296,4294967296]", "[0,0]") + "}"), format_code::overflow},
+      {28, "zero last", image("{" + entry("a", "F32", "[4294967296,4294967296,0]", "[0,0]") + "}"),
+       format_code::overflow},
+      {28, "zero first", image("{" + entry("a", "F32", "[0,4294967296,4294967296]", "[0,0]") + "}"),
+       format_code::overflow},
       {29, "scalar", image("{" + entry("a", "F32", "[]", "[0,4]") + "}", 4), format_code::none},
       {29, "rank 8", shaped("[1,1,1,1,1,1,1,2]"), format_code::none},
       {29, "rank 9", shaped("[1,1,1,1,1,1,1,1,2]"), format_code::rank_limit},
       {29, "rank 4096", shaped("[" + repeated("1,", 4095) + "2]"), format_code::rank_limit},
   };
-  for (char const* value : {"[4.0]", "[4e0]", "[-4]", "[-0]", "[\"4\"]", "[true]", "[null]", "[[2]]", "[{}]", "2", "\"2\"", "null",
-                            "{}", "true", "[2,-1]", "[1e400]"}) {
+  for (char const* value : {"[4.0]", "[4e0]", "[-4]", "[-0]", "[\"4\"]", "[true]", "[null]", "[[2]]", "[{}]", "2",
+                            "\"2\"", "null", "{}", "true", "[2,-1]", "[1e400]"}) {
     bool const beyond = std::string{value} == "[1e400]";  // no JSON number of the reader
     variants.push_back({24, value, shaped(value), beyond ? format_code::json : format_code::bad_shape});
   }
-  for (char const* value : {"[]", "[0]", "[0,8,8]", "[\"0\",\"8\"]", "[0.0,8]", "[0,8.0]", "[-0,8]", "[-1,8]", "[0,18446744073709551616]",
-                            "[[0,8]]", "[0,[8]]", "[null,8]", "8", "null", "{}", "\"0,8\"", "[0,8,null]"}) {
+  for (char const* value :
+       {"[]", "[0]", "[0,8,8]", "[\"0\",\"8\"]", "[0.0,8]", "[0,8.0]", "[-0,8]", "[-1,8]", "[0,18446744073709551616]",
+        "[[0,8]]", "[0,[8]]", "[null,8]", "8", "null", "{}", "\"0,8\"", "[0,8,null]"}) {
     variants.push_back({30, value, placed(value), format_code::bad_offsets});
   }
   check(variants);
@@ -272,7 +294,8 @@ TEST_CASE("parse_header: rows 23 to 30, values of the fields") {
 
 TEST_CASE("parse_header: rows 31 to 37, the layout of the data") {
   auto const bytes_at = [](std::string const& name, std::uint64_t begin, std::uint64_t end) {
-    return entry(name, "U8", "[" + std::to_string(end - begin) + "]", "[" + std::to_string(begin) + "," + std::to_string(end) + "]");
+    return entry(name, "U8", "[" + std::to_string(end - begin) + "]",
+                 "[" + std::to_string(begin) + "," + std::to_string(end) + "]");
   };
   auto const file = [](std::initializer_list<std::string> entries, std::size_t data) {
     std::string json;
@@ -285,11 +308,12 @@ TEST_CASE("parse_header: rows 31 to 37, the layout of the data") {
   for (int i = 0; i < 100'000; ++i) many.append(i == 0 ? "{" : ",").append(bytes_at("t" + std::to_string(i), 0, 8));
   check({
       {31, "reversed", image("{" + entry("a", "F32", "[2]", "[8,0]") + "}", 8), format_code::reversed},
-      {31, "reversed, wraps to the right size", image("{" + entry("a", "F32", "[2]", "[18446744073709551612,4]") + "}", 8),
-       format_code::reversed},
+      {31, "reversed, wraps to the right size",
+       image("{" + entry("a", "F32", "[2]", "[18446744073709551612,4]") + "}", 8), format_code::reversed},
       {32, "past the file", file({bytes_at("a", 0, 9)}, 8), format_code::out_of_file},
       {32, "second past the file", file({bytes_at("a", 0, 4), bytes_at("b", 4, 9)}, 8), format_code::out_of_file},
-      {32, "end 2^64 - 1", image("{" + entry("a", "U8", "[8]", "[0,18446744073709551615]") + "}", 8), format_code::span_size},
+      {32, "end 2^64 - 1", image("{" + entry("a", "U8", "[8]", "[0,18446744073709551615]") + "}", 8),
+       format_code::span_size},
       {32, "far away", image("{" + entry("a", "U8", "[8]", "[18446744073709551607,18446744073709551615]") + "}", 8),
        format_code::hole},
       {33, "one more", image("{" + entry("a", "U8", "[7]", "[0,8]") + "}", 8), format_code::span_size},
@@ -298,7 +322,8 @@ TEST_CASE("parse_header: rows 31 to 37, the layout of the data") {
       {33, "no bytes", image("{" + entry("a", "F32", "[2]", "[0,0]") + "}"), format_code::span_size},
       {33, "zero shape with bytes", image("{" + entry("a", "F32", "[0]", "[0,8]") + "}", 8), format_code::span_size},
       {34, "hole at the start", file({bytes_at("a", 1, 8)}, 8), format_code::hole},
-      {34, "hole in the middle", file({bytes_at("b", 5, 8), bytes_at("a", 0, 4)}, 8), format_code::hole, behind("12345678{\"b\"", "\"b\"")},
+      {34, "hole in the middle", file({bytes_at("b", 5, 8), bytes_at("a", 0, 4)}, 8), format_code::hole,
+       behind("12345678{\"b\"", "\"b\"")},
       {34, "hole at the end", file({bytes_at("a", 0, 7)}, 8), format_code::trailing_bytes,
        file({bytes_at("a", 0, 7)}, 0).size() + 7},
       {35, "overlap by one", overlap, format_code::overlap, behind(overlap, "\"b\"")},
@@ -306,7 +331,8 @@ TEST_CASE("parse_header: rows 31 to 37, the layout of the data") {
       {35, "ten on one span", image(same + "}", 8), format_code::overlap},
       {35, "100,000 on one span", image(many + "}", 8), format_code::overlap},
       {36, "empty at the start", file({bytes_at("a", 0, 0), bytes_at("b", 0, 8)}, 8), format_code::none},
-      {36, "empty in the middle", file({bytes_at("a", 0, 4), bytes_at("b", 4, 8), bytes_at("c", 4, 4)}, 8), format_code::none},
+      {36, "empty in the middle", file({bytes_at("a", 0, 4), bytes_at("b", 4, 8), bytes_at("c", 4, 4)}, 8),
+       format_code::none},
       {36, "empty at the end", file({bytes_at("a", 0, 8), bytes_at("b", 8, 8)}, 8), format_code::none},
       {36, "two empty at one place", file({bytes_at("a", 0, 0), bytes_at("b", 0, 0)}, 0), format_code::none},
       {36, "empty behind the end", file({bytes_at("a", 0, 8), bytes_at("b", 9, 9)}, 8), format_code::hole},
@@ -350,20 +376,22 @@ TEST_CASE("parse_header: row 41, nesting") {
         {41, "metadata", image("{\"__metadata__\":" + objects), format_code::metadata},
         {41, "unknown field", image(field + arrays), format_code::unknown_field},
     });
-    check({
-              {41, "arrays, by option", image(field + arrays), format_code::depth},
-              {41, "objects, by option", image(field + objects), format_code::depth},
-          },
-          loose);
+    check(
+        {
+            {41, "arrays, by option", image(field + arrays), format_code::depth},
+            {41, "objects, by option", image(field + objects), format_code::depth},
+        },
+        loose);
   }
 }
 
 TEST_CASE("parse_header: row 42, the number of tensors") {
   std::string json;
-  int const number_of_tensors = 50'000;
-  for (int i = 0; i < number_of_tensors; ++i) {
+  std::size_t const number_of_tensors = 50'000;
+  for (std::size_t i = 0; i < number_of_tensors; ++i) {
     std::string const place = std::to_string(i);
-    json.append(i == 0 ? "{" : ",").append(entry("t" + place, "U8", "[1]", "[" + place + "," + std::to_string(i + 1) + "]"));
+    json.append(i == 0 ? "{" : ",")
+        .append(entry("t" + place, "U8", "[1]", "[" + place + "," + std::to_string(i + 1) + "]"));
   }
   std::string const file = image(json + "}", number_of_tensors);
   strict_limits limits;
@@ -376,8 +404,9 @@ TEST_CASE("parse_header: row 42, the number of tensors") {
 }
 
 TEST_CASE("parse_header: row 43, a file cut or grown") {
-  std::string const good = image("{" + entry("a", "F32", "[1024]", "[0,4096]") + "," + entry("b", "F32", "[1024]", "[4096,8192]") + "}", 8192);
-  for (std::size_t lost : {1, 100, 4096, 4097, 8192}) {
+  std::string const good = image(
+      "{" + entry("a", "F32", "[1024]", "[0,4096]") + "," + entry("b", "F32", "[1024]", "[4096,8192]") + "}", 8192);
+  for (std::size_t lost : {1U, 100U, 4096U, 4097U, 8192U}) {
     CHECK(judge(good.substr(0, good.size() - lost)).judged.code == format_code::out_of_file);
   }
   CHECK(judge(good + "x").judged.code == format_code::trailing_bytes);
@@ -386,7 +415,8 @@ TEST_CASE("parse_header: row 43, a file cut or grown") {
 
 TEST_CASE("parse_header: every cut and every changed byte of a good file gives a verdict") {
   std::string const good = image("{\"__metadata__\":{\"k\":\"v\\n\"}," + entry("a", "BF16", "[2,2]", "[0,8]") + "," +
-                                 entry("\xc3\xa9", "I64", "[0]", "[8,8]") + "}  ", 8);
+                                     entry("\xc3\xa9", "I64", "[0]", "[8,8]") + "}  ",
+                                 8);
   REQUIRE(judge(good).judged.good());
   for (std::size_t size = 0; size < good.size(); ++size) CHECK_FALSE(judge(good.substr(0, size)).judged.good());
   std::size_t accepted = 0;

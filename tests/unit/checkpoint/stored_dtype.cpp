@@ -5,7 +5,8 @@
 
 using namespace heddle::checkpoint;
 
-static_assert(bits_of(stored_dtype::f4) == 4 && bits_of(stored_dtype::f6_e2m3) == 6 && bits_of(stored_dtype::c64) == 64);
+static_assert(bits_of(stored_dtype::f4) == 4 && bits_of(stored_dtype::f6_e2m3) == 6 &&
+              bits_of(stored_dtype::c64) == 64);
 static_assert(name_of(stored_dtype::u64) == "U64" && name_of(stored_dtype::boolean) == "BOOL");
 static_assert(*stored_dtype_named("F8_E5M2FNUZ") == stored_dtype::f8_e5m2fnuz);
 static_assert(!stored_dtype_named("f32") && !stored_dtype_named("") && !stored_dtype_named("F7"));

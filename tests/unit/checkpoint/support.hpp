@@ -49,7 +49,9 @@ inline std::string get(std::string const& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-inline std::span<std::byte const> bytes_of(std::string_view text) { return std::as_bytes(std::span{text.data(), text.size()}); }
+inline std::span<std::byte const> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span{text.data(), text.size()});
+}
 
 /// 8 bytes, little-endian.
 inline std::string number(std::uint64_t value) {

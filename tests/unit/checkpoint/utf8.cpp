@@ -10,7 +10,11 @@ namespace {
 /// An independent account: decodes by the definition and compares with the shortest form.
 bool is_utf8_sequence(std::string const& bytes) {
   unsigned const lead = static_cast<unsigned char>(bytes[0]);
-  std::size_t const length = (lead & 0x80U) == 0 ? 1 : (lead & 0xe0U) == 0xc0 ? 2 : (lead & 0xf0U) == 0xe0 ? 3 : (lead & 0xf8U) == 0xf0 ? 4 : 0;
+  std::size_t const length = (lead & 0x80U) == 0      ? 1
+                             : (lead & 0xe0U) == 0xc0 ? 2
+                             : (lead & 0xf0U) == 0xe0 ? 3
+                             : (lead & 0xf8U) == 0xf0 ? 4
+                                                      : 0;
   if (length != bytes.size()) return false;
   unsigned value = length == 1 ? lead : lead & (0x7fU >> length);
   for (std::size_t i = 1; i < length; ++i) {
@@ -50,7 +54,8 @@ TEST_CASE("utf8: every sequence of one, two and three bytes, and the borders of 
     for (int b = 0; b < 256; ++b) {
       for (int c : {0x7f, 0x80, 0xbf, 0xc0}) {
         for (int d : {0x7f, 0x80, 0xbf, 0xc0}) {
-          std::string const four{static_cast<char>(a), static_cast<char>(b), static_cast<char>(c), static_cast<char>(d)};
+          std::string const four{static_cast<char>(a), static_cast<char>(b), static_cast<char>(c),
+                                 static_cast<char>(d)};
           wrong += agrees(four) ? 0 : 1;
         }
       }
@@ -62,7 +67,8 @@ TEST_CASE("utf8: every sequence of one, two and three bytes, and the borders of 
 TEST_CASE("utf8: a text that ends inside a sequence") {
   using heddle::checkpoint::first_bad_utf8;
   std::string const text = "x\xf0\x9f\xa7\xb5";
-  for (std::size_t size = 2; size < text.size(); ++size) CHECK(first_bad_utf8(std::string_view{text}.substr(0, size)) == 1);
+  for (std::size_t size = 2; size < text.size(); ++size)
+    CHECK(first_bad_utf8(std::string_view{text}.substr(0, size)) == 1);
   CHECK(first_bad_utf8(text) == text.size());
   CHECK(first_bad_utf8("") == 0);
 }
