@@ -4,6 +4,7 @@
 #pragma once
 
 #include <heddle/placement/partition.hpp>
+#include <utility>
 #include <vector>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -28,12 +29,13 @@ struct box {
                   "cut an existing axis, and a packed one only once");
     }
     range const whole = axes[axis][0];
-    axes[axis].clear();
+    std::vector<range> pieces;
     for (int s = 0; s < Partition::segments; ++s) {
       range piece = Partition::piece(whole.size, parts, index, s);
       piece.begin += whole.begin;
-      axes[axis].push_back(piece);
+      pieces.push_back(piece);
     }
+    axes[axis] = std::move(pieces);  // only here: a partition that throws leaves the box as it was
   }
   /// The local shape: items owned on each axis.
   [[nodiscard]] shape_t shape() const {
