@@ -17,8 +17,9 @@ namespace heddle::inline HEDDLE_ABI {
 /// allocates only when it meets a shape larger than those before. `row_invariant` promises that the bits of a row of y
 /// depend on that row of x, the weights, K and N alone: not on the other rows, their number, or the number of threads.
 template <class Type>
-concept gemm_policy = requires(Type& policy, rows<float const> x, matrix<float const> w, matrices<float const> w_of_experts,
-                        std::span<index_t const> counts, rows<float> y, int threads) {
+concept gemm_policy = requires(Type& policy, rows<float const> x, matrix<float const> w,
+                               matrices<float const> w_of_experts, std::span<index_t const> counts, rows<float> y,
+                               int threads) {
   { Type::row_invariant } -> std::convertible_to<bool>;
   policy.multiply(x, w, y, threads);
   policy.multiply_grouped(x, counts, w_of_experts, y, threads);

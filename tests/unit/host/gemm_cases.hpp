@@ -3,9 +3,9 @@
 // errors.
 #pragma once
 
-#include <doctest/doctest.h>
 #include <cmath>
 #include <cstring>
+#include <doctest/doctest.h>
 #include <heddle/concepts/gemm.hpp>
 #include <heddle/core/error.hpp>
 #include <numeric>

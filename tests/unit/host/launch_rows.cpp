@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <heddle/host/launch_rows.hpp>
 
-#include <doctest/doctest.h>
 #include <atomic>
+#include <doctest/doctest.h>
 #include <vector>
 
 using namespace heddle;

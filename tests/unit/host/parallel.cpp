@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <heddle/host/parallel.hpp>
 
-#include <doctest/doctest.h>
 #include <atomic>
+#include <doctest/doctest.h>
 #include <stdexcept>
 #include <vector>
 

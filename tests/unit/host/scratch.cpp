@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <heddle/host/scratch.hpp>
 
-#include <doctest/doctest.h>
 #include <cstdint>
+#include <doctest/doctest.h>
 #include <utility>
 
 using heddle::host::scratch;

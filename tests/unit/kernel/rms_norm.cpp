@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <heddle/kernel/rms_norm.hpp>
 
-#include <doctest/doctest.h>
 #include <cmath>
+#include <doctest/doctest.h>
 
 #include "sample.hpp"
 

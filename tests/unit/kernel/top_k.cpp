@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <heddle/kernel/top_k.hpp>
 
-#include <doctest/doctest.h>
 #include <algorithm>
 #include <cmath>
+#include <doctest/doctest.h>
 #include <limits>
 #include <numeric>
 
