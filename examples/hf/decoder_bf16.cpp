@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_decoder.hpp"
+
+namespace hf {
+
+template class rank_model<heddle::bf16>;
+
+}  // namespace hf

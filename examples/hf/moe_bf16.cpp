@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_moe.hpp"
+
+namespace hf {
+
+template heddle::rows<heddle::bf16 const> run_moe<heddle::bf16>(choice const&, bool, execution&, heddle::moe_weights<heddle::bf16> const&, heddle::rows<heddle::bf16 const>);
+
+}  // namespace hf
