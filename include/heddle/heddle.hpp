@@ -63,6 +63,7 @@
 #include <heddle/kernel/team.hpp>
 #include <heddle/kernel/top_k.hpp>
 #include <heddle/kernel/unpermute.hpp>
+#include <heddle/layer/check_part.hpp>
 #include <heddle/layer/forward.hpp>
 #include <heddle/layer/frame.hpp>
 #include <heddle/layer/layer.hpp>

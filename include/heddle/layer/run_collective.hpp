@@ -8,6 +8,7 @@
 #include <heddle/collective/split_unsplit.hpp>
 #include <heddle/kernel/columns.hpp>
 #include <heddle/kernel/loops.hpp>
+#include <heddle/layer/check_part.hpp>
 #include <heddle/layer/frame.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -103,11 +104,12 @@ auto run(split<Group, tokens, Partition>, Frame& frame, activation<Element, Memo
   return activation<Element, Memory>{{x.data.row(own.begin), extents<tokens, hidden>{own.size, width}}, x.full_hidden};
 }
 
-template <class Group, class Frame, class Element, class Memory>
+template <class Group, class Partition = as_given, class Frame, class Element, class Memory>
 auto gather_rows(Frame& frame, activation<Element, Memory> x) {
   using value = std::remove_const_t<Element>;
   index_t const width = x.data.template size<hidden>();
   auto const heights = detail::exchange_rows<Group>(frame, x.data.template size<tokens>());
+  detail::check_heights<Partition>(heights);
   if (heights.size() == 1) return detail::writable(frame, x);
   auto y = frame.template scratch_rows<value>(detail::sum_of(heights), width);
   frame.template communicator<Group>().all_gather(std::span<value const>{detail::flat(x.data)}, detail::flat(y),
@@ -116,10 +118,10 @@ auto gather_rows(Frame& frame, activation<Element, Memory> x) {
 }
 
 template <class Group, class Partition, class Frame, class Element, class Memory>
-auto run(unsplit<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_rows<Group>(frame, x); }
+auto run(unsplit<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_rows<Group, Partition>(frame, x); }
 
 template <class Group, class Partition, class Frame, class Element, class Memory>
-auto run(all_gather<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_rows<Group>(frame, x); }
+auto run(all_gather<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_rows<Group, Partition>(frame, x); }
 
 template <class Group, class Partition, class Frame, class Element, class Memory>
 auto run(reduce_scatter<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) {
@@ -160,6 +162,7 @@ auto gather_columns(Frame& frame, activation<Element, Memory> x) {
   auto& group = frame.template communicator<Group>();
   index_t const height = x.data.template size<tokens>();
   auto const widths = detail::pieces<Partition>(frame, x.full_hidden, group.size());
+  detail::check_width("this rank's part of a gathered axis", x.data.template size<hidden>(), widths[static_cast<std::size_t>(group.rank())]);
   auto blocks = frame.template scratch<value>(height * x.full_hidden);
   group.all_gather(std::span<value const>{detail::flat(x.data)}, blocks, detail::times(frame, widths, height));
   auto y = frame.template scratch_rows<value>(height, x.full_hidden);

@@ -21,13 +21,6 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-inline void check_width(char const* what, index_t has, index_t wants) {
-  if (has != wants) {
-    throw error(error_kind::shape, std::string{what} + " is " + std::to_string(has) + " wide and " + std::to_string(wants) + " is needed",
-                "check the shapes of the weights against the mesh");
-  }
-}
-
 /// A router's logits are wider than the activations they come from.
 template <class Role, class Element>
 using gemm_output_t = std::conditional_t<std::same_as<Role, gate_role>, accumulator_t<Element>, Element>;
@@ -49,6 +42,8 @@ auto run(gemm<From, To, Parameter, Role>, Frame& frame, activation<Element, Memo
   using output = detail::gemm_output_t<Role, std::remove_const_t<Element>>;
   auto const& parameter = detail::linear_of(frame.template parameter<Role>());
   detail::check_width("the input of a linear layer", x.data.template size<hidden>(), parameter.weight.template size<in_features>());
+  detail::check_part<in_features, Parameter>(frame, parameter.weight.template size<in_features>(), parameter.full_in);
+  detail::check_part<out_features, Parameter>(frame, parameter.weight.template size<out_features>(), parameter.full_out);
   auto y = frame.template scratch_rows<output>(x.data.template size<tokens>(), parameter.weight.template size<out_features>());
   frame.execution().multiply(x.data, parameter.weight, y);
   return activation<output, Memory>{y, parameter.full_out};
@@ -84,6 +79,9 @@ auto run(embed<From, To, placement<on<Group, sharded<Axis, Partition>>>>, Frame&
   auto const& table = frame.template parameter<whole>();
   using value = typename std::remove_cvref_t<decltype(table)>::element_type;
   auto& group = frame.template communicator<Group>();
+  using cut = placement<on<Group, sharded<Axis, Partition>>>;
+  detail::check_part<vocab, cut>(frame, table.weight.template size<out_features>(), table.full_vocab);
+  detail::check_part<hidden, cut>(frame, table.weight.template size<in_features>(), table.full_hidden);
   index_t const height = ids.data.count();
   index_t first = 0;
   if constexpr (std::same_as<Axis, vocab>) first = Partition::piece(table.full_vocab, group.size(), group.rank()).begin;
@@ -99,7 +97,9 @@ template <> struct kernel_of<silu> { using type = kernel::silu; };
 template <class Activation, class From, class To, class Frame, class Element, class Memory>
 auto run(glu<Activation, From, To>, Frame& frame, activation<Element, Memory> x) {
   using value = std::remove_const_t<Element>;
-  auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), x.data.template size<hidden>() / 2);
+  index_t const width = x.data.template size<hidden>();
+  if (width % 2 != 0) detail::check_width("the input of a gated activation", width, width + 1);
+  auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), width / 2);
   frame.launch(kernel::glu<typename kernel_of<Activation>::type, value, Memory>{.gate_up = x.data, .y = y}, x.data.template size<tokens>());
   return activation<value, Memory>{y, x.full_hidden / 2};
 }

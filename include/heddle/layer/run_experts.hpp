@@ -14,6 +14,8 @@ auto run(expert_gemm<Mode, From, To, Parameter, Role>, Frame& frame, activation<
   auto const& weight = parameter.weight;
   auto const counts = frame.routing.expert_rows;
   detail::check_width("the input of the experts", x.data.template size<hidden>(), weight.template size<in_features>());
+  detail::check_part<in_features, Parameter>(frame, weight.template size<in_features>(), parameter.full_in);
+  detail::check_part<out_features, Parameter>(frame, weight.template size<out_features>(), parameter.full_out);
   if (static_cast<index_t>(counts.size()) != weight.template size<experts>()) {
     throw error(error_kind::shape, "a rank has the weights of " + std::to_string(weight.template size<experts>()) + " experts and rows for " +
                                        std::to_string(counts.size()),
