@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <heddle/layer/frame.hpp>
+
+#include <doctest/doctest.h>
+#include <heddle/compute/parameter.hpp>
+#include <heddle/compute/role.hpp>
+#include <heddle/mesh/group.hpp>
+#include <heddle/tensor/axis.hpp>
+#include <vector>
+
+using namespace heddle;
+
+namespace {
+
+struct own_backend {
+  using memory = host_memory;
+  std::vector<std::vector<float>> pieces{};
+  std::vector<index_t> count_room = std::vector<index_t>(16);
+  int group_asked = 0;
+  index_t launched = 0;
+
+  template <class Element>
+  Element* allocate(index_t count) {
+    return pieces.emplace_back(static_cast<std::size_t>(count)).data();
+  }
+  index_t* allocate_counts(index_t) { return count_room.data(); }
+  template <class Group>
+  int& communicator() { return group_asked; }
+  template <class Kernel>
+  void launch(Kernel const&, index_t rows) { launched += rows; }
+};
+struct kernel_of_nothing {};
+
+}  // namespace
+
+TEST_CASE("frame: scratch, counts, launches and communicators are the execution's") {
+  own_backend backend;
+  moe_weights<float> const weights;
+  frame<own_backend, moe_weights<float>> step{backend, weights};
+  CHECK(step.scratch<float>(5).size() == 5);
+  CHECK(step.scratch_rows<float>(2, 3).size<hidden>() == 3);
+  CHECK(backend.pieces.back().size() == 6);
+  CHECK(step.counts(4).size() == 4);
+  step.launch(kernel_of_nothing{}, 7);
+  CHECK(backend.launched == 7);
+  CHECK(&step.communicator<tp>() == &backend.group_asked);
+  CHECK(&step.execution() == &backend);
+}
+
+TEST_CASE("frame: a role picks the parameter") {
+  own_backend backend;
+  moe_weights<float> const weights;
+  frame<own_backend, moe_weights<float>> const step{backend, weights};
+  CHECK(&step.parameter<gate_role>() == &weights.gate);
+  CHECK(&step.parameter<fc2_role>() == &weights.fc2);
+  CHECK(&step.weights() == &weights);
+}
+
+TEST_CASE("frame: rows of a group are remembered, the last ones replace those before") {
+  own_backend backend;
+  int const weights = 0;
+  frame<own_backend, int> step{backend, weights};
+  index_t const first[] = {1, 2};
+  index_t const second[] = {3, 4, 5};
+  CHECK(step.rows_of<tp>().empty());
+  step.remember_rows<tp>(first);
+  step.remember_rows<ep>(second);
+  CHECK(step.rows_of<tp>().size() == 2);
+  CHECK(step.rows_of<ep>()[2] == 5);
+  CHECK(step.rows_of<dp>().empty());
+  step.remember_rows<tp>(second);
+  CHECK(step.rows_of<tp>().data() == second);
+  CHECK(step.rows_of<ep>().data() == second);
+}
+
+TEST_CASE("frame: more groups than a step can remember is an error, not a lost row") {
+  own_backend backend;
+  int const weights = 0;
+  frame<own_backend, int> step{backend, weights};
+  index_t const rows[] = {1};
+  step.remember_rows<tp>(rows);
+  step.remember_rows<dp>(rows);
+  step.remember_rows<ep>(rows);
+  step.remember_rows<etp>(rows);
+  step.remember_rows<edp>(rows);
+  step.remember_rows<cp>(rows);
+  CHECK_THROWS_AS(step.remember_rows<pp>(rows), error);
+  step.remember_rows<cp>(rows);  // known groups go on
+}
+
+TEST_CASE("routing: nothing is chosen before the router ran") {
+  own_backend backend;
+  int const weights = 0;
+  frame<own_backend, int> const step{backend, weights};
+  CHECK(step.routing.ids.count() == 0);
+  CHECK(step.routing.experts == 0);
+  CHECK(step.routing.sent.empty());
+}
