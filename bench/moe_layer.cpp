@@ -2,6 +2,7 @@
 // The mixture-of-experts layer of Qwen3-30B-A3B (hidden 2048, ffn 768, 128 experts, top 8, bf16 weights, random) on one
 // rank. Beside every time stands the floor of this machine, probed in the same run: the larger of operations over the
 // fp32 multiply-add rate and weight bytes over the read bandwidth.
+// Three GEMM models: oneDNN in fixed tiles, oneDNN as it likes (no promise about bits), and the one without a library.
 //   moe_layer [--threads N] [Google Benchmark's flags]
 #include <benchmark/benchmark.h>
 
@@ -14,10 +15,9 @@
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/host/execution.hpp>
 #include <heddle/host/self_communicator.hpp>
+#include <heddle/host/reference_gemm.hpp>
 #if __has_include(<dnnl.hpp>)
 #include <heddle/host/onednn_gemm.hpp>
-#else
-#include <heddle/host/reference_gemm.hpp>
 #endif
 #include <heddle/collective/mesh_groups.hpp>
 #include <heddle/layer/forward.hpp>
@@ -31,12 +31,6 @@ namespace {
 namespace hd = heddle;
 using hd::index_t;
 using element = hd::bf16;
-
-#if __has_include(<dnnl.hpp>)
-using gemm_model = hd::host::onednn_gemm<>;
-#else
-using gemm_model = hd::host::reference_gemm;
-#endif
 
 constexpr index_t width = 2048, ffn = 768, experts = 128, top_k = 8;
 constexpr index_t most_tokens = 1024;
@@ -133,11 +127,12 @@ double error_of(layer const& l, hd::rows<element const> y) {
   return std::sqrt(difference / norm);
 }
 
+template <class Gemm>
 void run(benchmark::State& state, layer const& l, machine const& host) {
   index_t const tokens = state.range(0);
   hd::host::self_communicator world;
   hd::mesh_groups<hd::host::self_communicator, hd::etp, hd::ep> groups{world, hd::expert_mesh{}};
-  gemm_model gemm;
+  Gemm gemm;
   hd::host::workspace scratch;
   hd::host::execution execution{gemm, groups, scratch, host.threads};
   hd::rows<element const> const x{l.x.data(), hd::extents<hd::tokens, hd::hidden>{tokens, width}};
@@ -194,12 +189,19 @@ int main(int argc, char** argv) {
   std::printf("threads %d, probed: fp32 multiply-add %.0f GFLOP/s, read %.1f GB/s\n", host.threads, host.flops * 1e-9, host.bytes * 1e-9);
   std::printf("H %ld, F %ld, E %ld, K %ld, bf16; of_floor is floor time over measured time\n", width, ffn, experts, top_k);
   layer const l;
-  for (index_t tokens : {1, 16, 128, 1024}) {
-    benchmark::RegisterBenchmark("moe_layer/T", [&](benchmark::State& state) { run(state, l, host); })
-        ->Arg(tokens)
-        ->Unit(benchmark::kMillisecond)
-        ->UseRealTime();
-  }
+  auto const add = [&]<class Gemm>(char const* name, std::type_identity<Gemm>) {
+    for (index_t tokens : {1, 16, 128, 1024}) {
+      benchmark::RegisterBenchmark(name, [&](benchmark::State& state) { run<Gemm>(state, l, host); })
+          ->Arg(tokens)
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime();
+    }
+  };
+#if __has_include(<dnnl.hpp>)
+  add("onednn/T", std::type_identity<hd::host::onednn_gemm<>>{});
+  add("onednn_fast/T", std::type_identity<hd::host::onednn_gemm<hd::host::fast>>{});
+#endif
+  add("reference/T", std::type_identity<hd::host::reference_gemm>{});
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <heddle/host/parallel.hpp>
 #include <memory>
+#if defined(__FMA__)
+#include <immintrin.h>
+#endif
 
 namespace bench {
 
@@ -27,18 +30,22 @@ double best_rate(int rounds, Work work) {
   return best;
 }
 
+// The widest fused multiply-add there is: written out, since a compiler need not fuse what ISO C++ keeps apart.
 #if defined(__AVX512F__)
-inline constexpr int vector_bytes = 64;
-#elif defined(__AVX__)
-inline constexpr int vector_bytes = 32;
+using vector = __m512;
+inline vector multiply_add(vector a, vector b, vector c) { return _mm512_fmadd_ps(a, b, c); }
+#elif defined(__FMA__)
+using vector = __m256;
+inline vector multiply_add(vector a, vector b, vector c) { return _mm256_fmadd_ps(a, b, c); }
 #else
-inline constexpr int vector_bytes = 16;
+using vector = float __attribute__((vector_size(16)));
+inline vector multiply_add(vector a, vector b, vector c) { return a * b + c; }
 #endif
 
-/// Floating-point operations a second of `threads` threads: independent chains of fused multiply-adds in registers.
+/// Floating-point operations a second of `threads` threads: independent chains of multiply-adds in registers.
 inline double peak_flops(int threads) {
-  using vector = float __attribute__((vector_size(vector_bytes)));
-  constexpr int chains = 12, lanes = vector_bytes / 4;
+  constexpr int chains = 16;
+  constexpr auto lanes = static_cast<int>(sizeof(vector) / sizeof(float));
   constexpr long steps = 4'000'000;
   return best_rate(3, [&] {
     heddle::host::parallel_for(threads, threads, [](heddle::index_t, int) {
@@ -46,13 +53,14 @@ inline double peak_flops(int threads) {
       vector factor = vector{} + 0.5F;
       vector addend = vector{} + 0.25F;
       asm volatile("" : "+x"(factor), "+x"(addend));
+      for (vector& sum : sums) asm volatile("" : "+x"(sum));  // chains that look alike would be computed once
       for (long step = 0; step < steps; ++step) {
-#pragma GCC unroll 12
-        for (int c = 0; c < chains; ++c) sums[c] = sums[c] * factor + addend;
+#pragma GCC unroll 16
+        for (vector& sum : sums) sum = multiply_add(sum, factor, addend);
       }
       for (vector& sum : sums) asm volatile("" : "+x"(sum));
     });
-    return static_cast<double>(threads) * steps * chains * lanes * 2;
+    return static_cast<double>(threads) * static_cast<double>(steps) * chains * lanes * 2;
   });
 }
 
