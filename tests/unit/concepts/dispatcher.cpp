@@ -19,7 +19,7 @@ struct own_dispatcher {
 struct without_order {
   using group = ep;
   using tensor_group = etp;
-  static constexpr bool returns_copies = false;
+  enum : bool { returns_copies = false };
   using move = sequence<copy<ep>>;
 };
 struct move_has_no_conjugate : own_dispatcher {

@@ -9,7 +9,6 @@ namespace {
 
 struct kept_by_owner {
   static constexpr auto kind = state_kind::sharded;
-  static constexpr std::string_view name = "kept_by_owner";
   using axis = tokens;
 };
 struct no_axis {
