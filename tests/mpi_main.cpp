@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The main of tests whose ranks are processes. Every rank runs every test case; a failure, a skipped case or an end
-// before the others on any rank fails the run. Rank 0 reports; the others only speak, with their number in front, of what
-// failed there. A rank that falls out of step is found by the check of fingerprints or by the deadline, so the run ends;
-// `mpirun --timeout` outside is the guard for what is not heddle's.
+// before the others on any rank fails the run. Rank 0 reports; the others only speak, with their number in front, of
+// what failed there. A rank that falls out of step is found by the check of fingerprints or by the deadline, so the run
+// ends; `mpirun --timeout` outside is the guard for what is not heddle's.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 #include <heddle/mpi/run.hpp>
@@ -91,7 +91,8 @@ int main(int argc, char** argv) {
     group.all_gather(own, std::span<std::int32_t>{all});
     int code = 0;
     for (std::size_t rank = 0; rank < all.size() / 3; ++rank) {
-      bool const good = all[3 * rank] == 0 && all[3 * rank + 1] > 0 && all[3 * rank + 1] == all[1] && all[3 * rank + 2] == 0;
+      bool const good =
+          all[3 * rank] == 0 && all[3 * rank + 1] > 0 && all[3 * rank + 1] == all[1] && all[3 * rank + 2] == 0;
       if (!good) code = 1;
       if (!good && group.rank() == 0) {
         std::printf("rank %zu: %s, %d test cases, %d skipped\n", rank, all[3 * rank] == 0 ? "passed" : "failed",

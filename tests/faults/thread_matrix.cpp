@@ -43,16 +43,32 @@ int wrong = 0;
 double slowest = 0.0;  // milliseconds from the fault, or the entry after it, to the error
 
 enum class fault {
-  throw_before, throw_while_others_wait, leave, never_come, come_late, other_collective, other_count, other_dtype,
-  other_root, other_plan, bad_argument, no_memory, throw_again, sentinel
+  throw_before,
+  throw_while_others_wait,
+  leave,
+  never_come,
+  come_late,
+  other_collective,
+  other_count,
+  other_dtype,
+  other_root,
+  other_plan,
+  bad_argument,
+  no_memory,
+  throw_again,
+  sentinel
 };
-constexpr char const* fault_names[] = {
-    "throw before", "throw while others wait", "leave", "never come", "come late", "other collective", "other count",
-    "other dtype", "other root", "other plan", "bad argument", "no memory", "throw again"};
+constexpr char const* fault_names[] = {"throw before", "throw while others wait",
+                                       "leave",        "never come",
+                                       "come late",    "other collective",
+                                       "other count",  "other dtype",
+                                       "other root",   "other plan",
+                                       "bad argument", "no memory",
+                                       "throw again"};
 
 constexpr int operations = 9;
-constexpr char const* operation_names[] = {"barrier", "broadcast", "all_reduce", "all_gather", "all_gather", "reduce_scatter",
-                                           "all_to_all", "split", "agree"};
+constexpr char const* operation_names[] = {"barrier",        "broadcast",  "all_reduce", "all_gather", "all_gather",
+                                           "reduce_scatter", "all_to_all", "split",      "agree"};
 
 struct deviation {
   std::size_t count = 6;
@@ -73,7 +89,9 @@ bool perform(host::thread_communicator& group, int operation, deviation how) {
   T const sum = static_cast<T>(size * (size + 1) / 2);
   switch (operation) {
     case 0: group.barrier(); return true;
-    case 1: group.broadcast(how.spoiled ? out : std::span<T>{send}, how.root); return send[0] == static_cast<T>(how.root + 1);
+    case 1:
+      group.broadcast(how.spoiled ? out : std::span<T>{send}, how.root);
+      return send[0] == static_cast<T>(how.root + 1);
     case 2: group.all_reduce(how.spoiled ? out : std::span<T>{send}); return send[0] == sum && send.back() == sum;
     case 3: group.all_gather(part, out); return recv.back() == static_cast<T>(size);
     case 4: group.all_gather(part, out, counts); return recv.back() == static_cast<T>(size);
@@ -90,7 +108,7 @@ bool perform(host::thread_communicator& group, int operation, deviation how) {
 
 struct outcome {
   std::optional<error> problem;
-  bool own = false;        // its own exception, not an `error` about a peer
+  bool own = false;  // its own exception, not an `error` about a peer
   bool result = false;
   bool poisoned_after = false;
   double milliseconds = 0.0;
@@ -108,7 +126,9 @@ void attempt(host::thread_communicator& group, fault kind, int operation, bool c
       if (kind != fault::throw_before) std::this_thread::sleep_for(milliseconds{kind == fault::never_come ? 200 : 3});
       at = now();
       switch (kind) {
-        case fault::throw_before: case fault::throw_while_others_wait: case fault::throw_again: throw thrown{};
+        case fault::throw_before:
+        case fault::throw_while_others_wait:
+        case fault::throw_again: throw thrown{};
         case fault::leave: return;
         case fault::other_collective: operation = (operation + 1 + (operation == 3 ? 1 : 0)) % operations; break;
         case fault::other_count: how.count = 5; break;
@@ -171,7 +191,8 @@ void run_case(int size, fault kind, int operation, int culprit) {
     second_came_home = true;
   }
   expect(!second_came_home, name + ": a second failure took the place of the first");
-  bool const throws = kind == fault::throw_before || kind == fault::throw_while_others_wait || kind == fault::throw_again;
+  bool const throws =
+      kind == fault::throw_before || kind == fault::throw_while_others_wait || kind == fault::throw_again;
   if (throws) expect(culprit_came_home, name + ": the culprit's exception came home");
   bool const mismatch = kind == fault::other_collective || kind == fault::other_count || kind == fault::other_dtype ||
                         kind == fault::other_root || kind == fault::other_plan;
@@ -193,8 +214,8 @@ void run_case(int size, fault kind, int operation, int culprit) {
       continue;
     }
     error const& problem = *each.problem;
-    error_kind const expected = mismatch ? error_kind::mismatch
-                                : kind == fault::leave ? error_kind::peer_left
+    error_kind const expected = mismatch                    ? error_kind::mismatch
+                                : kind == fault::leave      ? error_kind::peer_left
                                 : kind == fault::never_come ? error_kind::timeout
                                                             : error_kind::peer_failed;
     expect(problem.kind() == expected, where + ": kind in " + problem.what());
@@ -234,11 +255,10 @@ void run_split_cases(int size) {
           throw;
         }
       });
-    } catch (...) {
-    }
+    } catch (...) {}
     auto const failed = std::count(failures.begin(), failures.end(), 1);
-    expect(failed == 0 || failed == size, std::to_string(failed) + " ranks failed after " + std::to_string(allocations) +
-                                              " allocations of a split on one");
+    expect(failed == 0 || failed == size, std::to_string(failed) + " ranks failed after " +
+                                              std::to_string(allocations) + " allocations of a split on one");
   }
 }
 

@@ -61,14 +61,14 @@ struct repeat {
     try {
       host::run(world, [&](host::thread_communicator& group) {
         auto half = group.split(group.rank() / 4, 0);
-        if (group.rank() != culprit) return listen(group, half, choices[static_cast<std::size_t>(group.rank())], culprit);
+        if (group.rank() != culprit)
+          return listen(group, half, choices[static_cast<std::size_t>(group.rank())], culprit);
         std::this_thread::sleep_for(std::chrono::microseconds{delay});
         thrown_at = now();
         throw thrown{};
       });
       ++wrong;
-    } catch (thrown const&) {
-    }
+    } catch (thrown const&) {}
   }
 };
 
@@ -85,12 +85,15 @@ int main(int argc, char** argv) {
     all.insert(all.end(), one.milliseconds.begin(), one.milliseconds.end());
   }
   std::sort(all.begin(), all.end());
-  auto const at = [&](double part) { return all[static_cast<std::size_t>(part * static_cast<double>(all.size() - 1))]; };
+  auto const at = [&](double part) {
+    return all[static_cast<std::size_t>(part * static_cast<double>(all.size() - 1))];
+  };
   auto const within = std::count_if(all.begin(), all.end(), [](double each) { return each <= 100.0; });
-  std::printf("%zu notices of %u throws in ms: median %.3f, 90%% %.3f, 99%% %.3f, 99.9%% %.3f, largest %.3f\n", all.size(),
-              repeats, at(0.5), at(0.9), at(0.99), at(0.999), all.back());
+  std::printf("%zu notices of %u throws in ms: median %.3f, 90%% %.3f, 99%% %.3f, 99.9%% %.3f, largest %.3f\n",
+              all.size(), repeats, at(0.5), at(0.9), at(0.99), at(0.999), all.back());
   bool const good = wrong == 0 && at(0.99) <= 100.0 && all.back() <= 1000.0;
   std::printf("%.3f %% within 100 ms, %s within 1000 ms, %d wrong errors\n",
-              100.0 * static_cast<double>(within) / static_cast<double>(all.size()), all.back() <= 1000.0 ? "all" : "not all", wrong);
+              100.0 * static_cast<double>(within) / static_cast<double>(all.size()),
+              all.back() <= 1000.0 ? "all" : "not all", wrong);
   return good ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every communicator must do, whatever it is made of: each rank knows the data of all ranks, computes the result in
-// plain serial code and compares bits. Complaints come back as text, so that no rank stops in the middle.
+// What every communicator must do, whatever it is made of: each rank knows the data of all ranks, computes the result
+// in plain serial code and compares bits. Complaints come back as text, so that no rank stops in the middle.
 #pragma once
 
 #include <cstring>
@@ -24,7 +24,9 @@ T value(int rank, index_t i) {
   std::uint32_t const bits = scramble(static_cast<std::uint32_t>(rank * 7919 + i + 1));
   if constexpr (std::is_same_v<T, bool>) return (bits & 1U) != 0;
   else if constexpr (std::is_integral_v<T>) return static_cast<T>(bits % 251);
-  else return static_cast<T>(static_cast<float>(static_cast<std::int32_t>(bits)) / static_cast<float>(1U << (20 + bits % 8)));
+  else
+    return static_cast<T>(static_cast<float>(static_cast<std::int32_t>(bits)) /
+                          static_cast<float>(1U << (20 + bits % 8)));
 }
 
 template <class T>
@@ -161,7 +163,8 @@ std::string sums(Communicator& group) {
     for (index_t i = 0; i < count; ++i) expected.push_back(serial_sum<T>(size, i));
     index_t const before = group.bytes_sent();
     group.all_reduce(std::span<T>{data});
-    found.expect(same_bits(data, expected), "all_reduce of " + std::to_string(count) + " on rank " + std::to_string(rank));
+    found.expect(same_bits(data, expected),
+                 "all_reduce of " + std::to_string(count) + " on rank " + std::to_string(rank));
     index_t const chunk = (count + size - 1) / size;
     index_t const begin = std::min<index_t>(chunk * rank, count);
     index_t const own = std::min<index_t>(begin + chunk, count) - begin;

@@ -22,8 +22,7 @@ namespace heddle::inline HEDDLE_ABI {
 template <class Transport>
 class agreement {
  public:
-  agreement()
-    requires std::default_initializable<Transport>
+  agreement() requires std::default_initializable<Transport>
   = default;
   explicit agreement(Transport transport) : transport_{std::move(transport)} {}
 

@@ -54,8 +54,8 @@ inline void check_counts(std::string_view name, std::span<index_t const> counts,
   }
   for (std::size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] >= 0) continue;
-    throw error(error_kind::argument,
-                std::string{name} + "[" + std::to_string(i) + "] is " + std::to_string(counts[i]), "pass zero or more");
+    throw error(error_kind::argument, std::string{name} + "[" + std::to_string(i) + "] is " + std::to_string(counts[i]),
+                "pass zero or more");
   }
 }
 

@@ -28,122 +28,130 @@ class basic_communicator : public agreement<Transport> {
   using base::rank, base::size, base::transport;
 
   void barrier() {
-    call({.operation = collective_kind::barrier}, nullptr, nullptr, [] {}, [] { return 0; });
+    call(
+        {.operation = collective_kind::barrier}, nullptr, nullptr, [] {}, [] { return 0; });
   }
 
   template <element Type>
   void broadcast(std::span<Type> data, int root) {
-    call({.operation = collective_kind::broadcast, .type = dtype_v<Type>, .root = root, .count = count_of(data)},
-         data.data(), data.data(),
-         [&] {
-           argument::check_root(root, size());
-           argument::check_memory<Type>("data", data);
-         },
-         [&] {
-           transport().template broadcast<Type>(data, root);
-           return broadcast_bytes(count_of(data), sizeof(Type), size(), rank(), root);
-         });
+    call(
+        {.operation = collective_kind::broadcast, .type = dtype_v<Type>, .root = root, .count = count_of(data)},
+        data.data(), data.data(),
+        [&] {
+          argument::check_root(root, size());
+          argument::check_memory<Type>("data", data);
+        },
+        [&] {
+          transport().template broadcast<Type>(data, root);
+          return broadcast_bytes(count_of(data), sizeof(Type), size(), rank(), root);
+        });
   }
 
   template <summable Type>
   void all_reduce(std::span<Type> data) {
-    call({.operation = collective_kind::all_reduce, .type = dtype_v<Type>, .count = count_of(data)}, data.data(),
-         data.data(), [&] { argument::check_memory<Type>("data", data); },
-         [&] {
-           transport().template all_reduce<Type>(data);
-           return all_reduce_bytes(count_of(data), sizeof(Type), size(), rank());
-         });
+    call(
+        {.operation = collective_kind::all_reduce, .type = dtype_v<Type>, .count = count_of(data)}, data.data(),
+        data.data(), [&] { argument::check_memory<Type>("data", data); },
+        [&] {
+          transport().template all_reduce<Type>(data);
+          return all_reduce_bytes(count_of(data), sizeof(Type), size(), rank());
+        });
   }
 
   template <element Type>
   void all_gather(std::type_identity_t<std::span<Type const>> send, std::span<Type> recv) {
-    call({.operation = collective_kind::all_gather, .type = dtype_v<Type>, .count = count_of(send)}, send.data(),
-         recv.data(),
-         [&] {
-           check_pair<Type>(send, recv);
-           argument::check_room("recv", recv.size(), send.size(), size());
-         },
-         [&] {
-           transport().template all_gather<Type>(send, recv, [&](int) { return count_of(send); });
-           return all_gather_bytes(count_of(send), sizeof(Type), size());
-         });
+    call(
+        {.operation = collective_kind::all_gather, .type = dtype_v<Type>, .count = count_of(send)}, send.data(),
+        recv.data(),
+        [&] {
+          check_pair<Type>(send, recv);
+          argument::check_room("recv", recv.size(), send.size(), size());
+        },
+        [&] {
+          transport().template all_gather<Type>(send, recv, [&](int) { return count_of(send); });
+          return all_gather_bytes(count_of(send), sizeof(Type), size());
+        });
   }
 
   template <element Type>
   void all_gather(std::type_identity_t<std::span<Type const>> send, std::span<Type> recv,
                   std::span<index_t const> recv_counts) {
-    call({.operation = collective_kind::all_gather, .type = dtype_v<Type>, .recv_counts = recv_counts}, send.data(),
-         recv.data(),
-         [&] {
-           check_pair<Type>(send, recv);
-           argument::check_counts("recv_counts", recv_counts, size());
-           argument::check_room("recv", recv.size(), recv_counts);
-           argument::check_room("send", send.size(), recv_counts.subspan(own(), 1));
-         },
-         [&] {
-           auto const mine = send.first(static_cast<std::size_t>(recv_counts[own()]));
-           transport().template all_gather<Type>(mine, recv, [&](int peer) { return at(recv_counts, peer); });
-           return all_gather_bytes(recv_counts[own()], sizeof(Type), size());
-         });
+    call(
+        {.operation = collective_kind::all_gather, .type = dtype_v<Type>, .recv_counts = recv_counts}, send.data(),
+        recv.data(),
+        [&] {
+          check_pair<Type>(send, recv);
+          argument::check_counts("recv_counts", recv_counts, size());
+          argument::check_room("recv", recv.size(), recv_counts);
+          argument::check_room("send", send.size(), recv_counts.subspan(own(), 1));
+        },
+        [&] {
+          auto const mine = send.first(static_cast<std::size_t>(recv_counts[own()]));
+          transport().template all_gather<Type>(mine, recv, [&](int peer) { return at(recv_counts, peer); });
+          return all_gather_bytes(recv_counts[own()], sizeof(Type), size());
+        });
   }
 
   template <summable Type>
   void reduce_scatter(std::type_identity_t<std::span<Type const>> send, std::span<Type> recv,
                       std::span<index_t const> counts) {
-    call({.operation = collective_kind::reduce_scatter, .type = dtype_v<Type>, .recv_counts = counts}, send.data(),
-         recv.data(),
-         [&] {
-           check_pair<Type>(send, recv);
-           argument::check_counts("counts", counts, size());
-           argument::check_room("send", send.size(), counts);
-           argument::check_room("recv", recv.size(), counts.subspan(own(), 1));
-         },
-         [&] {
-           transport().template reduce_scatter<Type>(send, recv, counts);
-           return reduce_scatter_bytes(argument::total(counts), counts[own()], sizeof(Type));
-         });
+    call(
+        {.operation = collective_kind::reduce_scatter, .type = dtype_v<Type>, .recv_counts = counts}, send.data(),
+        recv.data(),
+        [&] {
+          check_pair<Type>(send, recv);
+          argument::check_counts("counts", counts, size());
+          argument::check_room("send", send.size(), counts);
+          argument::check_room("recv", recv.size(), counts.subspan(own(), 1));
+        },
+        [&] {
+          transport().template reduce_scatter<Type>(send, recv, counts);
+          return reduce_scatter_bytes(argument::total(counts), counts[own()], sizeof(Type));
+        });
   }
 
   template <element Type>
   void all_to_all(std::type_identity_t<std::span<Type const>> send, std::span<index_t const> send_counts,
                   std::span<Type> recv, std::span<index_t const> recv_counts) {
-    call({.operation = collective_kind::all_to_all,
-          .type = dtype_v<Type>,
-          .send_counts = send_counts,
-          .recv_counts = recv_counts},
-         send.data(), recv.data(),
-         [&] {
-           check_pair<Type>(send, recv);
-           argument::check_counts("send_counts", send_counts, size());
-           argument::check_counts("recv_counts", recv_counts, size());
-           argument::check_room("send", send.size(), send_counts);
-           argument::check_room("recv", recv.size(), recv_counts);
-         },
-         [&] {
-           transport().template all_to_all<Type>(send, send_counts, recv, recv_counts);
-           return all_to_all_bytes(argument::total(send_counts), send_counts[own()], sizeof(Type));
-         });
+    call(
+        {.operation = collective_kind::all_to_all,
+         .type = dtype_v<Type>,
+         .send_counts = send_counts,
+         .recv_counts = recv_counts},
+        send.data(), recv.data(),
+        [&] {
+          check_pair<Type>(send, recv);
+          argument::check_counts("send_counts", send_counts, size());
+          argument::check_counts("recv_counts", recv_counts, size());
+          argument::check_room("send", send.size(), send_counts);
+          argument::check_room("recv", recv.size(), recv_counts);
+        },
+        [&] {
+          transport().template all_to_all<Type>(send, send_counts, recv, recv_counts);
+          return all_to_all_bytes(argument::total(send_counts), send_counts[own()], sizeof(Type));
+        });
   }
 
   /// A color is 0 or more. The new group starts with this one's plan, its own sequence numbers and empty accounts.
   [[nodiscard]] basic_communicator split(int color, int key) {
     std::vector<int> members;
     long const sequence = base::sequence();
-    call({.operation = collective_kind::split, .root = key, .count = color}, nullptr, nullptr,
-         [&] {
-           argument::check_color(color);
-           members.reserve(static_cast<std::size_t>(size()));
-         },
-         [&] {
-           for (int peer = 0; peer < size(); ++peer) {
-             if (transport().print(peer).count != color) continue;
-             auto place = members.end();  // behind all with the same key or a smaller one
-             int const wish = transport().print(peer).root;
-             while (place != members.begin() && transport().print(*(place - 1)).root > wish) --place;
-             members.insert(place, peer);
-           }
-           return 0;
-         });
+    call(
+        {.operation = collective_kind::split, .root = key, .count = color}, nullptr, nullptr,
+        [&] {
+          argument::check_color(color);
+          members.reserve(static_cast<std::size_t>(size()));
+        },
+        [&] {
+          for (int peer = 0; peer < size(); ++peer) {
+            if (transport().print(peer).count != color) continue;
+            auto place = members.end();  // behind all with the same key or a smaller one
+            int const wish = transport().print(peer).root;
+            while (place != members.begin() && transport().print(*(place - 1)).root > wish) --place;
+            members.insert(place, peer);
+          }
+          return 0;
+        });
     int index = 0;
     while (members[static_cast<std::size_t>(index)] != rank()) ++index;
     basic_communicator group{transport().split(std::move(members), index, color, sequence)};
@@ -159,7 +167,9 @@ class basic_communicator : public agreement<Transport> {
     argument::check_apart<Type>(send, recv);
   }
   template <class Type>
-  [[nodiscard]] static index_t count_of(std::span<Type> data) { return static_cast<index_t>(data.size()); }
+  [[nodiscard]] static index_t count_of(std::span<Type> data) {
+    return static_cast<index_t>(data.size());
+  }
   [[nodiscard]] static index_t at(std::span<index_t const> counts, int rank) {
     return counts[static_cast<std::size_t>(rank)];
   }

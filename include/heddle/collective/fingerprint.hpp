@@ -16,13 +16,13 @@ namespace heddle::inline HEDDLE_ABI {
 struct fingerprint {
   collective_kind operation = collective_kind::barrier;
   dtype type = dtype::u8;
-  int root = -1;                          ///< split: the key, in which ranks may differ
-  long sequence = 0;                      ///< how many collectives this communicator began before
-  index_t count = 0;                      ///< elements, the same on every rank; split: the color
-  std::uint64_t plan = 0;                 ///< hash of the plan the rank executes
+  int root = -1;                           ///< split: the key, in which ranks may differ
+  long sequence = 0;                       ///< how many collectives this communicator began before
+  index_t count = 0;                       ///< elements, the same on every rank; split: the color
+  std::uint64_t plan = 0;                  ///< hash of the plan the rank executes
   std::span<index_t const> send_counts{};  ///< all_to_all: entry j meets entry i of rank j's recv_counts
   std::span<index_t const> recv_counts{};  ///< all_to_all, or the counts that all ranks must share
-  char const* complaint = nullptr;        ///< why this rank cannot take part; null where it can
+  char const* complaint = nullptr;         ///< why this rank cannot take part; null where it can
 };
 
 /// `culprit` is a rank of the judged group, -1 where all is well.
@@ -71,12 +71,14 @@ template <class PrintOf, class NameOfRank>
                 name(culprit) + " has " + text_of(culprit)};
   };
   auto const number = [&](char const* field, auto member) {
-    return disagree(field, [&](int rank) { return print_of(rank).*member; },
-                    [&](int rank) { return std::to_string(print_of(rank).*member); });
+    return disagree(
+        field, [&](int rank) { return print_of(rank).*member; },
+        [&](int rank) { return std::to_string(print_of(rank).*member); });
   };
 
-  verdict found = disagree("operation", [&](int rank) { return print_of(rank).operation; },
-                           [&](int rank) { return std::string{name_of(print_of(rank).operation)}; });
+  verdict found = disagree(
+      "operation", [&](int rank) { return print_of(rank).operation; },
+      [&](int rank) { return std::string{name_of(print_of(rank).operation)}; });
   if (!found.good()) return found;
   if (found = number("sequence number", &fingerprint::sequence); !found.good()) return found;
   for (int rank = 0; rank < size; ++rank) {
@@ -84,15 +86,17 @@ template <class PrintOf, class NameOfRank>
       return {error_kind::peer_failed, rank, name(rank) + " failed: " + print_of(rank).complaint};
     }
   }
-  found = disagree("dtype", [&](int rank) { return print_of(rank).type; },
-                   [&](int rank) { return std::string{name_of(print_of(rank).type)}; });
+  found = disagree(
+      "dtype", [&](int rank) { return print_of(rank).type; },
+      [&](int rank) { return std::string{name_of(print_of(rank).type)}; });
   if (!found.good()) return found;
   if (found = number("plan hash", &fingerprint::plan); !found.good()) return found;
   if (print_of(0).operation == collective_kind::split) return {};
   if (found = number("root", &fingerprint::root); !found.good()) return found;
   if (found = number("count", &fingerprint::count); !found.good()) return found;
-  found = disagree("number of counts", [&](int rank) { return print_of(rank).recv_counts.size(); },
-                   [&](int rank) { return std::to_string(print_of(rank).recv_counts.size()); });
+  found = disagree(
+      "number of counts", [&](int rank) { return print_of(rank).recv_counts.size(); },
+      [&](int rank) { return std::to_string(print_of(rank).recv_counts.size()); });
   if (!found.good() || print_of(0).recv_counts.empty()) return found;
 
   for (int i = 0; i < size; ++i) {

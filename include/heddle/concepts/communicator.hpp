@@ -35,23 +35,22 @@ struct empty_check {
 /// overlaps the other one, a negative count or a root outside the group is `error_kind::argument` on the rank that
 /// passed it, before any data moves. `culprit()` of an error is a rank of the outermost group (the world).
 template <class Type>
-concept communicator =
-    std::movable<Type> &&
+concept communicator = std::movable<Type> &&
     requires(Type& group, Type const& constant, std::span<float> data, std::span<float const> source,
              std::span<index_t const> counts, int number, std::uint64_t plan, detail::empty_check check) {
-      { constant.rank() } -> std::same_as<int>;
-      { constant.size() } -> std::same_as<int>;
-      { constant.bytes_sent() } -> std::same_as<index_t>;
-      group.barrier();
-      group.broadcast(data, number);
-      group.all_reduce(data);
-      group.all_gather(source, data);
-      group.all_gather(source, data, counts);
-      group.reduce_scatter(source, data, counts);
-      group.all_to_all(source, counts, data, counts);
-      { group.split(number, number) } -> std::same_as<Type>;
-      group.agree(check);
-      group.set_plan(plan);
-    };
+  { constant.rank() } -> std::same_as<int>;
+  { constant.size() } -> std::same_as<int>;
+  { constant.bytes_sent() } -> std::same_as<index_t>;
+  group.barrier();
+  group.broadcast(data, number);
+  group.all_reduce(data);
+  group.all_gather(source, data);
+  group.all_gather(source, data, counts);
+  group.reduce_scatter(source, data, counts);
+  group.all_to_all(source, counts, data, counts);
+  { group.split(number, number) } -> std::same_as<Type>;
+  group.agree(check);
+  group.set_plan(plan);
+};
 
 }  // namespace heddle::inline HEDDLE_ABI

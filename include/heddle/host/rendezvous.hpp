@@ -122,8 +122,9 @@ class rendezvous {
 
   void judge_locked(int judging) noexcept {
     try {
-      verdict_ = judge(size(), [&](int rank) -> fingerprint const& { return (*this)[rank].print; },
-                       [&](int rank) { return world_rank(rank); });
+      verdict_ = judge(
+          size(), [&](int rank) -> fingerprint const& { return (*this)[rank].print; },
+          [&](int rank) { return world_rank(rank); });
       if (!verdict_.good() && verdict_.kind == error_kind::mismatch) {
         family_->fail_locked({verdict_.kind, world_rank(verdict_.culprit), verdict_.text,
                               "every rank must run the same collectives in the same order with fitting sizes"});

@@ -21,7 +21,8 @@ class self_transport {
   void enter(fingerprint const&) {}
   verdict meet(fingerprint const& print, void const*, void*) {
     print_ = print;
-    return judge(1, [&](int) -> fingerprint const& { return print; }, [](int rank) { return rank; });
+    return judge(
+        1, [&](int) -> fingerprint const& { return print; }, [](int rank) { return rank; });
   }
   [[nodiscard]] fingerprint const& print(int) const { return print_; }
   void part() {}

@@ -45,8 +45,7 @@ inline void require(int status, char const* call, int rank) {
   MPI_Error_class(status, &kind);
   MPI_Error_string(status, text, &length);
   bool const truncated = kind == MPI_ERR_TRUNCATE;
-  abort_job(error(truncated ? error_kind::mismatch : error_kind::peer_failed,
-                  std::string{call} + " failed: " + text,
+  abort_job(error(truncated ? error_kind::mismatch : error_kind::peer_failed, std::string{call} + " failed: " + text,
                   truncated ? "run with check_mode::on to see which counts differ" : "", rank));
 }
 

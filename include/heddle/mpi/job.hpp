@@ -56,6 +56,17 @@ class job {
     control_ = owned_comm{copy};
     MPI_Comm_rank(copy, &rank_);
     MPI_Comm_size(copy, &size_);
+    require(MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &end_, nullptr), "MPI_Comm_create_keyval",
+            rank_);
+    require(MPI_Comm_set_attr(MPI_COMM_SELF, end_, this), "MPI_Comm_set_attr", rank_);
+  }
+  ~job() {
+    int finalized = 0;
+    MPI_Finalized(&finalized);
+    if (finalized != 0) return;
+    finished_here_ = true;
+    MPI_Comm_delete_attr(MPI_COMM_SELF, end_);
+    MPI_Comm_free_keyval(&end_);
   }
   job(job const&) = delete;
   job& operator=(job const&) = delete;
@@ -109,8 +120,10 @@ class job {
     return nullptr;
   }
 
-  /// Waits until every rank has come to its end, so that none is taken down while others still need it.
+  /// Waits until every rank has come to its end, so that none is taken down while others still need it. Only the first
+  /// call does something.
   void finish() {
+    if (std::exchange(finished_here_, true)) return;
     for (int peer = 0; peer < size_; ++peer) {
       if (peer != rank_) post({departure::finished, 0, 0, rank_}, peer);
     }
@@ -118,10 +131,10 @@ class job {
     while (finished_ < size_ - 1) {
       poll();
       if (settings_.deadline != no_deadline && std::chrono::steady_clock::now() - begin > settings_.deadline) {
-        abort_job(error(error_kind::timeout,
-                        std::to_string(size_ - 1 - finished_) + " of " + std::to_string(size_) +
-                            " ranks did not come to their end",
-                        "look at what they were doing; if they are only slow, set a longer deadline", rank_));
+        abort_job(error(
+            error_kind::timeout,
+            std::to_string(size_ - 1 - finished_) + " of " + std::to_string(size_) + " ranks did not come to their end",
+            "look at what they were doing; if they are only slow, set a longer deadline", rank_));
       }
       std::this_thread::yield();
     }
@@ -141,6 +154,13 @@ class job {
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
+  /// MPI_Finalize first lets go of what hangs on MPI_COMM_SELF. So this runs before MPI is taken away, and a rank that
+  /// finalizes while others need it ends as one that keeps them waiting: Open MPI alone would hang there.
+  static int at_finalize(MPI_Comm, int, void* self, void*) {
+    static_cast<job*>(self)->finish();
+    return MPI_SUCCESS;
+  }
+
   void post(departure notice, int to) noexcept {
     for (int sent = 1; sent != 0 && !outbox_.empty();) {
       MPI_Test(&outbox_.front().request, &sent, MPI_STATUS_IGNORE);
@@ -157,7 +177,9 @@ class job {
   owned_comm control_;
   int rank_ = 0;
   int size_ = 1;
-  int finished_ = 0;
+  int end_ = MPI_KEYVAL_INVALID;
+  int finished_ = 0;  // other ranks
+  bool finished_here_ = false;
   std::int64_t next_context_ = 0;
   std::vector<std::int64_t> open_;
   std::vector<departure> departures_;

@@ -20,7 +20,7 @@ struct library_sum {};
 /// The types MPI can add; the narrow floats are not among them and are always summed here.
 template <class Type>
 concept library_summable = std::same_as<Type, float> || std::same_as<Type, double> ||
-                           std::same_as<Type, std::int32_t> || std::same_as<Type, std::int64_t>;
+    std::same_as<Type, std::int32_t> || std::same_as<Type, std::int64_t>;
 
 template <library_summable Type>
 [[nodiscard]] MPI_Datatype datatype() {

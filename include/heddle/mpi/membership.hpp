@@ -52,7 +52,8 @@ class membership {
 
   void enter(fingerprint const& print) const {
     if (!job_->broken) return;
-    throw error(error_kind::poisoned, "the ranks of this job have disagreed before", "start the job again", job_->rank())
+    throw error(error_kind::poisoned, "the ranks of this job have disagreed before", "start the job again",
+                job_->rank())
         .blames(-1, std::string{name_of(print.operation)}, print.sequence);
   }
 
@@ -68,8 +69,9 @@ class membership {
     verdict result;
     if (check_ == check_mode::on || nothing_else) {
       statements_.exchange(mine, job_->next_context(), rank_, comm(), messages_, here());
-      result = judge(size(), [&](int peer) -> fingerprint const& { return print(peer); },
-                     [&](int peer) { return world_rank(peer); });
+      result = judge(
+          size(), [&](int peer) -> fingerprint const& { return print(peer); },
+          [&](int peer) { return world_rank(peer); });
     } else if (mine.complaint != nullptr) {
       result = {error_kind::peer_failed, rank_, mine.complaint};
     }

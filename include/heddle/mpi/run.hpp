@@ -47,7 +47,8 @@ int run(int& argc, char**& argv, options const& settings, Function&& function) {
     } catch (std::exception const& problem) {
       fail("heddle: rank " + std::to_string(shared->rank()) + " failed: " + problem.what(), exit_peer);
     } catch (...) {
-      fail("heddle: rank " + std::to_string(shared->rank()) + " failed for a reason that is not a std::exception", exit_peer);
+      fail("heddle: rank " + std::to_string(shared->rank()) + " failed for a reason that is not a std::exception",
+           exit_peer);
     }
     int finalized = 0;
     MPI_Finalized(&finalized);

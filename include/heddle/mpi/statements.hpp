@@ -20,7 +20,10 @@ class statements {
   static constexpr int tag = 2;
 
   explicit statements(int size)
-      : size_{static_cast<std::size_t>(size)}, words_{head_words + 2 * size_}, records_(words_ * size_), prints_(size_) {}
+      : size_{static_cast<std::size_t>(size)},
+        words_{head_words + 2 * size_},
+        records_(words_ * size_),
+        prints_(size_) {}
 
   [[nodiscard]] fingerprint const& operator[](int rank) const { return prints_[static_cast<std::size_t>(rank)]; }
   /// The largest context number that any rank brought; see `job`.
@@ -72,8 +75,15 @@ class statements {
   }
 
   void write(fingerprint const& mine, std::int64_t context, int rank) {
-    head top{mine.operation, mine.type, mine.root, mine.sequence, mine.count, mine.plan, 0, 0, context,
-             mine.complaint != nullptr ? 1 : 0, {}};
+    head top{};
+    top.operation = mine.operation;
+    top.type = mine.type;
+    top.root = mine.root;
+    top.sequence = mine.sequence;
+    top.count = mine.count;
+    top.plan = mine.plan;
+    top.context = context;
+    top.complains = mine.complaint != nullptr ? 1 : 0;
     top.send_counts = static_cast<std::int64_t>(mine.send_counts.size());
     top.recv_counts = static_cast<std::int64_t>(mine.recv_counts.size());
     if (mine.complaint != nullptr) std::strncpy(top.complaint, mine.complaint, sizeof top.complaint - 1);
@@ -93,12 +103,16 @@ class statements {
       bool const whole = static_cast<std::size_t>(stated) == size_;
       return std::span<index_t const>{record(rank) + head_words + offset, whole ? size_ : 0};
     };
-    char const* const complaint =
-        reinterpret_cast<char const*>(record(rank)) + offsetof(head, complaint);
-    prints_[static_cast<std::size_t>(rank)] = {
-        .operation = top.operation, .type = top.type, .root = top.root, .sequence = static_cast<long>(top.sequence),
-        .count = top.count, .plan = top.plan, .send_counts = counts(top.send_counts, 0),
-        .recv_counts = counts(top.recv_counts, size_), .complaint = top.complains != 0 ? complaint : nullptr};
+    char const* const complaint = reinterpret_cast<char const*>(record(rank)) + offsetof(head, complaint);
+    prints_[static_cast<std::size_t>(rank)] = {.operation = top.operation,
+                                               .type = top.type,
+                                               .root = top.root,
+                                               .sequence = static_cast<long>(top.sequence),
+                                               .count = top.count,
+                                               .plan = top.plan,
+                                               .send_counts = counts(top.send_counts, 0),
+                                               .recv_counts = counts(top.recv_counts, size_),
+                                               .complaint = top.complains != 0 ? complaint : nullptr};
   }
 
   std::size_t size_;

@@ -100,7 +100,8 @@ class transfer {
     }
   }
 
-  [[noreturn]] static void give_up(error_kind kind, std::string text, std::string hint, int culprit, occasion const& here) {
+  [[noreturn]] static void give_up(error_kind kind, std::string text, std::string hint, int culprit,
+                                   occasion const& here) {
     abort_job(error(kind, std::move(text), std::move(hint), here.shared->rank())
                   .blames(culprit, std::string{here.operation}, here.sequence));
   }
@@ -108,15 +109,16 @@ class transfer {
     return peer < 0 ? -1 : (*here.members)[static_cast<std::size_t>(peer)];
   }
   [[noreturn]] static void abort_for(departure const& gone, occasion const& here) {
-    give_up(gone.thrown != 0 ? error_kind::peer_failed : error_kind::peer_left,
-            "rank " + std::to_string(gone.rank) + (gone.thrown != 0 ? " threw an exception" : " left while peers need it"),
-            "look at what that rank was doing", static_cast<int>(gone.rank), here);
+    give_up(
+        gone.thrown != 0 ? error_kind::peer_failed : error_kind::peer_left,
+        "rank " + std::to_string(gone.rank) + (gone.thrown != 0 ? " threw an exception" : " left while peers need it"),
+        "look at what that rank was doing", static_cast<int>(gone.rank), here);
   }
   [[noreturn]] static void abort_size(occasion const& here, int peer, int size, int expected) {
     int const culprit = world_rank(peer, here);
     give_up(error_kind::mismatch,
-            "rank " + std::to_string(culprit) + " sent " + (size < 0 ? "more" : std::to_string(size)) + " bytes where " +
-                std::to_string(expected) + " were expected",
+            "rank " + std::to_string(culprit) + " sent " + (size < 0 ? "more" : std::to_string(size)) +
+                " bytes where " + std::to_string(expected) + " were expected",
             "run with check_mode::on to see what the ranks disagree about", culprit, here);
   }
   [[noreturn]] void abort_late(occasion const& here) {
@@ -132,7 +134,8 @@ class transfer {
       missing += (missing.empty() ? "" : ", ") + name;
     }
     auto const waited = std::chrono::duration_cast<std::chrono::milliseconds>(here.deadline).count();
-    give_up(error_kind::timeout, "waited " + std::to_string(waited) + " ms for rank " + (missing.empty() ? "?" : missing),
+    give_up(error_kind::timeout,
+            "waited " + std::to_string(waited) + " ms for rank " + (missing.empty() ? "?" : missing),
             "look at what that rank was doing; if it is only slow, set a longer deadline", culprit, here);
   }
 

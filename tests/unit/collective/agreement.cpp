@@ -24,7 +24,8 @@ struct scripted_transport {
     seen = print;
     seen.complaint = print.complaint == nullptr ? nullptr : "complained";
     fingerprint const prints[] = {print, other};
-    return judge(2, [&](int rank) -> fingerprint const& { return prints[rank]; }, [&](int rank) { return world_rank(rank); });
+    return judge(
+        2, [&](int rank) -> fingerprint const& { return prints[rank]; }, [&](int rank) { return world_rank(rank); });
   }
   void part() { ++parts; }
 };
@@ -41,14 +42,20 @@ TEST_CASE("a collective states, moves, parts and is counted; statements are numb
   two.set_plan(77);
   two.transport().other.plan = 77;
   bool moved = false;
-  two.call({}, nullptr, nullptr, [] {}, [&] { moved = true; return 12; });
+  two.call(
+      {}, nullptr, nullptr, [] {},
+      [&] {
+        moved = true;
+        return 12;
+      });
   CHECK(moved);
   CHECK(two.transport().parts == 1);
   CHECK(two.transport().seen.plan == 77);
   CHECK(two.bytes_sent() == 12);
   CHECK(two.sent()[collective_kind::barrier] == traffic{1, 12});
   two.transport().other.sequence = 1;
-  two.call({}, nullptr, nullptr, [] {}, [] { return 0; });
+  two.call(
+      {}, nullptr, nullptr, [] {}, [] { return 0; });
   CHECK(two.transport().seen.sequence == 1);
 }
 
@@ -56,7 +63,12 @@ TEST_CASE("a mismatch moves nothing and names rank, operation and number") {
   group two{scripted_transport{}};
   two.transport().other.operation = collective_kind::all_reduce;
   try {
-    two.call({}, nullptr, nullptr, [] {}, []() -> index_t { FAIL("moved"); return 0; });
+    two.call(
+        {}, nullptr, nullptr, [] {},
+        []() -> index_t {
+          FAIL("moved");
+          return 0;
+        });
     FAIL("no error");
   } catch (error const& problem) {
     CHECK(problem.kind() == error_kind::mismatch);
@@ -72,7 +84,8 @@ TEST_CASE("a mismatch moves nothing and names rank, operation and number") {
 TEST_CASE("a failed check is stated to the peers and thrown here with its place") {
   group two{scripted_transport{}};
   try {
-    two.call({}, nullptr, nullptr, [] { throw error(error_kind::argument, "bad", "mend"); }, [] { return 0; });
+    two.call(
+        {}, nullptr, nullptr, [] { throw error(error_kind::argument, "bad", "mend"); }, [] { return 0; });
     FAIL("no error");
   } catch (error const& problem) {
     CHECK(problem.kind() == error_kind::argument);

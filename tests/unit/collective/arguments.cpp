@@ -36,7 +36,9 @@ TEST_CASE("memory") {
   auto* const crooked = reinterpret_cast<float*>(bytes + 2);
   CHECK(complaint([] { argument::check_memory<float>("data", {}); }) == "");
   CHECK(complaint([] { argument::check_memory<float>("data", {static_cast<float*>(nullptr), 0}); }) == "");
-  CHECK(complaint([] { argument::check_memory<float>("data", {static_cast<float*>(nullptr), 2}); }) == "data is null and has 2 elements");
+  CHECK(complaint([] {
+          argument::check_memory<float>("data", {static_cast<float*>(nullptr), 2});
+        }) == "data is null and has 2 elements");
   CHECK(complaint([&] { argument::check_memory<float>("data", {crooked, 2}); }) == "data is not aligned to 4 bytes");
   CHECK(complaint([&] { argument::check_memory<float>("data", {crooked, 0}); }) == "");
 }
@@ -45,13 +47,16 @@ TEST_CASE("counts and room") {
   std::vector<index_t> const counts{3, 0, 4};
   std::vector<index_t> const wrapping(4, std::numeric_limits<index_t>::max());
   CHECK(complaint([&] { argument::check_counts("counts", counts, 3); }) == "");
-  CHECK(complaint([&] { argument::check_counts("counts", counts, 2); }) == "counts has 3 entries in a group of 2 ranks");
+  CHECK(complaint([&] { argument::check_counts("counts", counts, 2); }) ==
+        "counts has 3 entries in a group of 2 ranks");
   CHECK(complaint([&] { argument::check_counts("counts", std::vector<index_t>{0, -1}, 2); }) == "counts[1] is -1");
   CHECK(complaint([&] { argument::check_room("recv", 7, counts); }) == "");
-  CHECK(complaint([&] { argument::check_room("recv", 6, counts); }) == "recv has room for 6 elements, the counts need more");
+  CHECK(complaint([&] { argument::check_room("recv", 6, counts); }) ==
+        "recv has room for 6 elements, the counts need more");
   CHECK(complaint([&] { argument::check_room("recv", 6, wrapping); }) != "");
   CHECK(complaint([] { argument::check_room("recv", 12, 4, 3); }) == "");
-  CHECK(complaint([] { argument::check_room("recv", 11, 4, 3); }) == "recv has room for 11 elements, the counts need 4 x 3");
+  CHECK(complaint([] { argument::check_room("recv", 11, 4, 3); }) ==
+        "recv has room for 11 elements, the counts need 4 x 3");
   CHECK(complaint([] { argument::check_room("recv", 8, std::size_t{1} << 62, 4); }) != "");
   CHECK(complaint([] { argument::check_room("recv", 0, 0, 4); }) == "");
   CHECK(argument::total(counts) == 7);

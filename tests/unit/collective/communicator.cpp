@@ -28,18 +28,26 @@ struct recording_transport {
   }
   void part() {}
   template <class T>
-  void broadcast(std::span<T> data, int root) { log += "broadcast " + std::to_string(data.size()) + " " + std::to_string(root); }
+  void broadcast(std::span<T> data, int root) {
+    log += "broadcast " + std::to_string(data.size()) + " " + std::to_string(root);
+  }
   template <class T>
-  void all_reduce(std::span<T> data) { log += "all_reduce " + std::to_string(data.size()); }
+  void all_reduce(std::span<T> data) {
+    log += "all_reduce " + std::to_string(data.size());
+  }
   template <class T, class CountOf>
   void all_gather(std::span<T const> send, std::span<T>, CountOf count_of) {
     log += "all_gather " + std::to_string(send.size());
     for (int peer = 0; peer < 3; ++peer) log += " " + std::to_string(count_of(peer));
   }
   template <class T>
-  void reduce_scatter(std::span<T const>, std::span<T>, std::span<index_t const>) { log += "reduce_scatter"; }
+  void reduce_scatter(std::span<T const>, std::span<T>, std::span<index_t const>) {
+    log += "reduce_scatter";
+  }
   template <class T>
-  void all_to_all(std::span<T const>, std::span<index_t const>, std::span<T>, std::span<index_t const>) { log += "all_to_all"; }
+  void all_to_all(std::span<T const>, std::span<index_t const>, std::span<T>, std::span<index_t const>) {
+    log += "all_to_all";
+  }
   [[nodiscard]] recording_transport split(std::vector<int> members, int index, int color, long sequence) {
     std::string text = "split";
     for (int const member : members) text += " " + std::to_string(member);

@@ -31,7 +31,8 @@ std::string on_ranks(int size, Function function) {
 TEST_CASE("every collective gives the bits of the serial computation, on every group") {
   for (int const size : {1, 2, 3, 4, 8}) {
     CAPTURE(size);
-    CHECK(on_ranks(size, [](host::thread_communicator& group) { return collective_cases::everything_split(group); }) == "");
+    CHECK(on_ranks(size, [](host::thread_communicator& group) { return collective_cases::everything_split(group); }) ==
+          "");
   }
 }
 

@@ -80,8 +80,7 @@ TEST_CASE("a rank whose thread unwinds is named to its peers, with run or withou
     try {
       auto mine = world.communicator(1);
       throw std::runtime_error("unseen");
-    } catch (std::runtime_error const&) {
-    }
+    } catch (std::runtime_error const&) {}
   }};
   error const found = caught([&] { first.barrier(); });
   CHECK(found.kind() == error_kind::peer_failed);

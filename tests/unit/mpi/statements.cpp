@@ -19,8 +19,14 @@ TEST_CASE("every rank reads what every rank stated") {
   std::iota(sends.begin(), sends.end(), 100 * shared.rank());
   std::iota(receives.begin(), receives.end(), 1000 * shared.rank());
   std::string const long_complaint(500, 'x');
-  fingerprint mine{.operation = collective_kind::all_to_all, .type = dtype::bf16, .root = shared.rank(), .sequence = 5,
-                   .count = index_t{1} << 40, .plan = 77, .send_counts = sends, .recv_counts = receives};
+  fingerprint mine{.operation = collective_kind::all_to_all,
+                   .type = dtype::bf16,
+                   .root = shared.rank(),
+                   .sequence = 5,
+                   .count = index_t{1} << 40,
+                   .plan = 77,
+                   .send_counts = sends,
+                   .recv_counts = receives};
   if (shared.rank() == size - 1) mine.complaint = long_complaint.c_str();
   mpi::statements list{size};
   mpi::transfer messages;

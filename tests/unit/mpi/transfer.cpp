@@ -15,10 +15,12 @@ TEST_CASE("messages longer than a piece arrive whole, at any piece size") {
   int const next = (shared.rank() + 1) % shared.size();
   int const previous = (shared.rank() + shared.size() - 1) % shared.size();
   for (std::size_t const piece : {std::size_t{1}, std::size_t{7}, std::size_t{100}, std::size_t{1000}}) {
-    for (std::size_t const bytes : {std::size_t{0}, std::size_t{1}, std::size_t{99}, std::size_t{100}, std::size_t{700}}) {
+    for (std::size_t const bytes :
+         {std::size_t{0}, std::size_t{1}, std::size_t{99}, std::size_t{100}, std::size_t{700}}) {
       mpi::transfer messages{piece};
       std::vector<unsigned char> out(bytes);
-      for (std::size_t i = 0; i < bytes; ++i) out[i] = static_cast<unsigned char>(shared.rank() * 31 + static_cast<int>(i));
+      for (std::size_t i = 0; i < bytes; ++i)
+        out[i] = static_cast<unsigned char>(shared.rank() * 31 + static_cast<int>(i));
       std::vector<unsigned char> in(bytes);
       messages.receive(shared.comm(), 9, in.data(), bytes, previous);
       messages.send(shared.comm(), 9, out.data(), bytes, next);
