@@ -54,9 +54,11 @@ auto run(add_bias<At, Parameter, Role>, Frame& frame, activation<Element, Memory
   auto const& parameter = detail::linear_of(frame.template parameter<Role>());
   if (parameter.bias.data() == nullptr) return x;
   detail::check_width("a bias", parameter.bias.count(), x.data.template size<hidden>());
-  if constexpr (std::same_as<Element, typename std::remove_cvref_t<decltype(parameter)>::element_type>) {
-    frame.launch(kernel::add_bias<Element, Memory>{.bias = parameter.bias, .y = x.data}, x.data.template size<tokens>());
-    return x;
+  using value = std::remove_const_t<Element>;
+  if constexpr (std::same_as<value, typename std::remove_cvref_t<decltype(parameter)>::element_type>) {
+    auto y = detail::writable(frame, x);
+    frame.launch(kernel::add_bias<value, Memory>{.bias = parameter.bias, .y = y.data}, y.data.template size<tokens>());
+    return activation<Element, Memory>{y.data, y.full_hidden};
   } else {
     throw error(error_kind::unsupported, "a router bias in a narrower type than the logits", "use f32 or f64 activations with a router bias");
   }

@@ -20,7 +20,7 @@ auto run(choose<Selection, TopK>, Frame& frame, activation<Real, Memory> logits)
   auto ids = frame.template scratch<std::int32_t>(height * k);
   auto weights = frame.template scratch<float>(height * k);
   extents<tokens, slots> const shape{height, k};
-  kernel::route<Selection, Real, Memory> const route{
+  kernel::route<Selection, std::remove_const_t<Real>, Memory> const route{
       .logits = logits.data, .ids = {ids.data(), shape}, .weights = {weights.data(), shape}, .factor = frame.weights().route_scale};
   route.check();
   frame.launch(route, height);

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <heddle/layer/run_router.hpp>
+
+#include "numbers.hpp"
+
+#include <cmath>
+#include <doctest/doctest.h>
+
+using namespace heddle;
+using namespace numbers;
+
+namespace {
+
+template <class Frame>
+std::vector<std::int32_t> ids_of(Frame& frame) {
+  auto const ids = frame.routing.ids;
+  return {ids.data(), ids.data() + ids.count()};
+}
+list weights_of(gates<> g) { return {g.weights.data(), g.weights.data() + g.weights.count()}; }
+
+using after_top_k = kernel::top_k_then_softmax;
+
+}  // namespace
+
+TEST_CASE("choose gives ids in falling order and their weights; k may come from the weights") {
+  moe_weights<float> weights{};
+  weights.top_k = 2;
+  weights.route_scale = 4;
+  in_frames<ep>(mesh<ep>{1}, weights, [](auto& frame, int) {
+    float const ln3 = std::log(3.0F);
+    list const logits{0, ln3, -1, ln3, 1, 0, 0, 1};
+    auto const two = run(choose<after_top_k, static_cast<int>(dynamic)>{}, frame, value(logits, 2, 4));
+    CHECK(ids_of(frame) == std::vector<std::int32_t>{1, 3, 0, 3});  // equal scores: the smaller number first
+    CHECK(weights_of(two) == list{2, 2, 2, 2});
+    CHECK(frame.routing.experts == 4);
+    auto const three = weights_of(run(choose<after_top_k, 3>{}, frame, value(logits, 2, 4)));
+    CHECK(ids_of(frame) == std::vector<std::int32_t>{1, 3, 0, 0, 3, 1});
+    CHECK(three[0] == doctest::Approx(4 * 3.0 / 7));
+    CHECK(three[2] == doctest::Approx(4 * 1.0 / 7));
+    CHECK_THROWS_AS(static_cast<void>(run(choose<after_top_k, 5>{}, frame, value(logits, 2, 4))), error);
+  });
+}
+
+TEST_CASE("mask_routing keeps the own experts of ceil pieces: 5 over 3 is 2 2 1") {
+  moe_weights<float> weights{};
+  weights.top_k = 5;
+  in_frames<ep>(mesh<ep>{3}, weights, [](auto& frame, int rank) {
+    list const logits{5, 4, 3, 2, 1};
+    auto const all = weights_of(run(choose<after_top_k, static_cast<int>(dynamic)>{}, frame, value(logits, 1, 5)));
+    auto const own = weights_of(run(mask_routing<ep>{}, frame, gates<>{{all.data(), extents<tokens, slots>{1, 5}}}));
+    std::vector<std::int32_t> const ids[] = {{0, 1, -1, -1, -1}, {-1, -1, 2, 3, -1}, {-1, -1, -1, -1, 4}};
+    CHECK(ids_of(frame) == ids[rank]);
+    for (std::size_t slot = 0; slot < 5; ++slot) CHECK(own[slot] == (ids[rank][slot] < 0 ? 0 : all[slot]));
+    CHECK(frame.routing.experts == 5);
+  });
+}
+
+TEST_CASE("own_experts: as ceil pieces, empty behind the last expert") {
+  in_frames<ep>(mesh<ep>{4}, moe_weights<float>{}, [](auto& frame, int rank) {
+    frame.routing.experts = 5;
+    range const expected[] = {{0, 2}, {2, 2}, {4, 1}, {5, 0}};
+    CHECK(own_experts<ep>(frame) == expected[rank]);
+  });
+}
+
+TEST_CASE("gate_scale multiplies rows, in place only where they are scratch") {
+  in_frames<ep>(mesh<ep>{1}, std::tuple<>{}, [](auto& frame, int) {
+    list const x{1, 2, 3, 4};
+    list const w{2, -1};
+    row_gates<> const weights{{w.data(), extents<tokens>{2}}};
+    auto const y = run(gate_scale<>{}, frame, value(x, 2, 2), weights);
+    CHECK(read(y) == list{2, 4, -3, -4});
+    CHECK(x[0] == 1);
+    auto const z = run(gate_scale<>{}, frame, y, weights);
+    CHECK(z.data.data() == y.data.data());
+    CHECK(read(z) == list{4, 8, 3, 4});
+  });
+}
+
+TEST_CASE("weights of tokens wait for the sum over copies") {
+  in_frames<ep>(mesh<ep>{1}, std::tuple<>{}, [](auto& frame, int) {
+    list const x{1, 2};
+    list const w{5, 6};
+    auto const pair = run(gate_scale<>{}, frame, value(x, 2, 1), gates<>{{w.data(), extents<tokens, slots>{1, 2}}});
+    CHECK(pair.copies.data.data() == x.data());
+    CHECK(pair.weights.data() == w.data());
+  });
+}
