@@ -2,7 +2,7 @@
 // What a hundred and twenty styles cost to compile: forty gated MLPs with their residual connections as one layer, its
 // backward pass, both texts, and the reductions its parameter gradients need.
 #include <heddle/heddle.hpp>
-#include <heddle/layer/layer.hpp>
+
 
 namespace {
 

@@ -13,12 +13,14 @@ struct reduce_scatter;
 
 /// Every rank receives every part, and goes on in its own way.
 template <class Group, class Axis, class Partition>
-struct all_gather : operation_base<"all_gather", placement<on<Group, sharded<Axis, Partition>>>, placement<on<Group, varying>>,
-                                   reduce_scatter<Group, Axis, Partition>, Group, Axis> {};
+struct all_gather : operation_base<"all_gather", placement<on<Group, sharded<Axis, Partition>>>,
+                                   placement<on<Group, varying>>, reduce_scatter<Group, Axis, Partition>, Group, Axis> {
+};
 
 /// The sum over the group, of which each rank keeps its part.
 template <class Group, class Axis, class Partition>
-struct reduce_scatter : operation_base<"reduce_scatter", placement<on<Group, partial>>, placement<on<Group, sharded<Axis, Partition>>>,
-                                       all_gather<Group, Axis, Partition>, Group, Axis> {};
+struct reduce_scatter
+    : operation_base<"reduce_scatter", placement<on<Group, partial>>, placement<on<Group, sharded<Axis, Partition>>>,
+                     all_gather<Group, Axis, Partition>, Group, Axis> {};
 
 }  // namespace heddle::inline HEDDLE_ABI

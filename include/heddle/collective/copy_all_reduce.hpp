@@ -13,11 +13,12 @@ struct all_reduce;
 
 /// Nothing moves: from here on the ranks use the value differently.
 template <class Group>
-struct copy : operation_base<"copy", placement<on<Group, replicated>>, placement<on<Group, varying>>, all_reduce<Group>, Group> {};
+struct copy : operation_base<"copy", placement<on<Group, replicated>>, placement<on<Group, varying>>, all_reduce<Group>,
+                             Group> {};
 
 /// The sum over the group, on every rank.
 template <class Group>
-struct all_reduce
-    : operation_base<"all_reduce", placement<on<Group, partial>>, placement<on<Group, replicated>>, copy<Group>, Group> {};
+struct all_reduce : operation_base<"all_reduce", placement<on<Group, partial>>, placement<on<Group, replicated>>,
+                                   copy<Group>, Group> {};
 
 }  // namespace heddle::inline HEDDLE_ABI

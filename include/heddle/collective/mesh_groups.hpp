@@ -18,8 +18,10 @@ class mesh_groups {
   template <class Grid>
   mesh_groups(Communicator& world, Grid const& grid) {
     if (grid.world() != world.size()) {
-      throw error(error_kind::shape, "the mesh has " + std::to_string(grid.world()) + " ranks and the world " + std::to_string(world.size()),
-                  "choose sizes whose product is the number of ranks", world.rank());
+      throw error(
+          error_kind::shape,
+          "the mesh has " + std::to_string(grid.world()) + " ranks and the world " + std::to_string(world.size()),
+          "choose sizes whose product is the number of ranks", world.rank());
     }
     communicators_.reserve(sizeof...(Groups));
     (add<Groups>(world, grid), ...);
@@ -27,8 +29,9 @@ class mesh_groups {
 
   template <class Group>
   [[nodiscard]] Communicator& get() {
-    static_assert(contains_v<Group, groups>,
-                  "[heddle.groups.missing] the layer names a group that has no communicator. Fix: add the group to mesh_groups.");
+    static_assert(
+        contains_v<Group, groups>,
+        "[heddle.groups.missing] the layer names a group that has no communicator. Fix: add the group to mesh_groups.");
     return communicators_[index_of_v<Group, groups>];
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the dense grid to the expert grid over the same ranks, and back. Tokens that the dense grid replicates over tp are
-// split over it, so that each token enters dispatch once; tokens that are already sharded only change their label.
+// From the dense grid to the expert grid over the same ranks, and back. Tokens that the dense grid replicates over tp
+// are split over it, so that each token enters dispatch once; tokens that are already sharded only change their label.
 #pragma once
 
 #include <heddle/mesh/folding.hpp>
@@ -13,7 +13,8 @@ namespace detail {
 template <class... Groups>
 inline constexpr bool innermost_first = true;
 template <class Inner, class Outer, class... Rest>
-inline constexpr bool innermost_first<Inner, Outer, Rest...> = outside_v<Outer, Inner> && innermost_first<Outer, Rest...>;
+inline constexpr bool innermost_first<Inner, Outer, Rest...> =
+    outside_v<Outer, Inner>&& innermost_first<Outer, Rest...>;
 template <class Mesh>
 inline constexpr bool canonical_order = false;
 template <class... Groups>
@@ -35,9 +36,11 @@ struct grid_tokens<mesh<Groups...>, Other, TensorParallel> {
 
 template <class Dense, class Expert, class TensorParallel>
 struct regrid_ports {
-  static_assert(canonical_order<Dense> && canonical_order<Expert>,
-                "[heddle.regrid.order] the groups of a mesh stand in another order than the canonical one, so a rank would hold other "
-                "tokens in one grid than in the other. Fix: list the groups innermost first: mesh<tp, dp>, mesh<etp, ep, edp>.");
+  static_assert(
+      canonical_order<Dense> && canonical_order<Expert>,
+      "[heddle.regrid.order] the groups of a mesh stand in another order than the canonical one, so a rank would hold "
+      "other "
+      "tokens in one grid than in the other. Fix: list the groups innermost first: mesh<tp, dp>, mesh<etp, ep, edp>.");
   using dense = grid_tokens<Dense, Expert, TensorParallel>;
   using expert = grid_tokens<Expert, Dense, sharded<tokens, as_given>>;
   using outside = concat_t<typename dense::seen, typename expert::unseen>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// y = x + b. Affine, not linear: on a value that is still a sum it would add the bias once a rank, so it is refused there.
+// y = x + b. Affine, not linear: on a value that is still a sum it would add the bias once a rank, so it is refused
+// there.
 #pragma once
 
 #include <heddle/compute/role.hpp>

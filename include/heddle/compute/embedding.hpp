@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of a table by token id. Ids outside the local part of the vocabulary give zero rows, so the sum over the group is
-// the whole lookup.
+// Rows of a table by token id. Ids outside the local part of the vocabulary give zero rows, so the sum over the group
+// is the whole lookup.
 #pragma once
 
 #include <heddle/compute/role.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One matrix an expert: y[r] = x[r] W[expert of r]^T for rows in expert order, and its data gradient. `Mode` says whether
-// the matrices are multiplied in one grouped call or one after another.
+// One matrix an expert: y[r] = x[r] W[expert of r]^T for rows in expert order, and its data gradient. `Mode` says
+// whether the matrices are multiplied in one grouped call or one after another.
 #pragma once
 
 #include <heddle/compute/role.hpp>
@@ -32,7 +32,8 @@ struct expert_gemm : operation_base<Mode::gemm_name, From, To, expert_dgrad<Mode
 };
 
 template <class Mode, class From, class To, class Parameter, class Role>
-struct expert_dgrad : operation_base<Mode::dgrad_name, dual_t<To>, dual_t<From>, expert_gemm<Mode, From, To, Parameter, Role>> {
+struct expert_dgrad
+    : operation_base<Mode::dgrad_name, dual_t<To>, dual_t<From>, expert_gemm<Mode, From, To, Parameter, Role>> {
   using role = Role;
 };
 

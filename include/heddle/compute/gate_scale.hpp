@@ -27,6 +27,7 @@ struct gate_scale : operation_base<"gate_scale", ports<Rows, Weights>, Rows, gat
 
 template <class Rows, class Weights>
 struct gate_scale_grad
-    : operation_base<"gate_scale_grad", dual_t<Rows>, ports<dual_t<Rows>, dual_t<Weights>>, gate_scale<Rows, Weights>> {};
+    : operation_base<"gate_scale_grad", dual_t<Rows>, ports<dual_t<Rows>, dual_t<Weights>>, gate_scale<Rows, Weights>> {
+};
 
 }  // namespace heddle::inline HEDDLE_ABI

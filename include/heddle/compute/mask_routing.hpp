@@ -12,11 +12,12 @@ template <class Group>
 struct mask_routing_grad;
 
 template <class Group>
-struct mask_routing : operation_base<"mask", placement<on<Group, varying>>, placement<on<Group, varying>>, mask_routing_grad<Group>, Group> {};
+struct mask_routing : operation_base<"mask", placement<on<Group, varying>>, placement<on<Group, varying>>,
+                                     mask_routing_grad<Group>, Group> {};
 
 /// The gradient of a masked weight is zero; the sum over ranks is whole again behind the all_reduce.
 template <class Group>
-struct mask_routing_grad
-    : operation_base<"mask_grad", placement<on<Group, partial>>, placement<on<Group, partial>>, mask_routing<Group>, Group> {};
+struct mask_routing_grad : operation_base<"mask_grad", placement<on<Group, partial>>, placement<on<Group, partial>>,
+                                          mask_routing<Group>, Group> {};
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -10,22 +10,30 @@ namespace heddle::inline HEDDLE_ABI {
 /// The layer has one parameter, and this is it.
 struct whole {
   template <class Weights>
-  static constexpr Weights const& of(Weights const& weights) { return weights; }
+  static constexpr Weights const& of(Weights const& weights) {
+    return weights;
+  }
 };
 /// The router's matrix.
 struct gate_role {
   template <class Weights>
-  static constexpr auto const& of(Weights const& weights) { return weights.gate; }
+  static constexpr auto const& of(Weights const& weights) {
+    return weights.gate;
+  }
 };
 /// The first matrices of the experts (gate and up packed).
 struct fc1_role {
   template <class Weights>
-  static constexpr auto const& of(Weights const& weights) { return weights.fc1; }
+  static constexpr auto const& of(Weights const& weights) {
+    return weights.fc1;
+  }
 };
 /// The second matrices of the experts.
 struct fc2_role {
   template <class Weights>
-  static constexpr auto const& of(Weights const& weights) { return weights.fc2; }
+  static constexpr auto const& of(Weights const& weights) {
+    return weights.fc2;
+  }
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

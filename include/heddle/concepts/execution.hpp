@@ -16,8 +16,9 @@ namespace heddle::inline HEDDLE_ABI {
 ///   expert is in [first, first + counts.size()), by expert, token, slot; others get row -1. Returns the rows used.
 /// - `visible(counts)`: counts where a kernel can read them.
 template <class Type>
-concept execution = requires(Type& backend, rows<float const, typename Type::memory> x, matrix<float const, typename Type::memory> w,
-                             rows<float, typename Type::memory> y, std::span<index_t const> counts) {
+concept execution = requires(Type& backend, rows<float const, typename Type::memory> x,
+                             matrix<float const, typename Type::memory> w, rows<float, typename Type::memory> y,
+                             std::span<index_t const> counts) {
   typename Type::memory;
   backend.multiply(x, w, y);
   { backend.template allocate<float>(index_t{}) } -> std::same_as<float*>;

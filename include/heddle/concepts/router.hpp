@@ -7,6 +7,8 @@
 namespace heddle::inline HEDDLE_ABI {
 
 template <class Type>
-concept router = requires { typename Type::route::conjugate; };
+concept router = requires {
+  typename Type::route::conjugate;
+};
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -24,7 +24,8 @@
 #endif
 
 #if defined(__FAST_MATH__)
-#error "[heddle.config.fast_math] -ffast-math breaks the NaN order of top_k and the bit promises. Fix: compile heddle without it."
+#error \
+    "[heddle.config.fast_math] -ffast-math breaks the NaN order of top_k and the bit promises. Fix: compile heddle without it."
 #endif
 
 namespace heddle::inline HEDDLE_ABI {

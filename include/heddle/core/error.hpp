@@ -10,18 +10,18 @@
 namespace heddle::inline HEDDLE_ABI {
 
 enum class error_kind {
-  argument,         ///< a value the caller passed is out of its domain
-  shape,            ///< sizes that do not fit each other or the mesh
-  plan,             ///< a parameter without a rule, a rule without a parameter, an ambiguous rule
-  workspace,        ///< the caller's memory is too small; the text says how many bytes were needed
-  io,               ///< the operating system refused a file
-  format,           ///< a file that is not what it claims to be
-  unsupported,      ///< valid, but outside what this build or policy does
-  mismatch,         ///< ranks disagree about the collective they are in
-  peer_failed,      ///< another rank threw; `culprit` names it
-  peer_left,        ///< another rank destroyed its communicator
-  timeout,          ///< a rank did not arrive before the deadline; `culprit` names it
-  poisoned,         ///< the communicator failed earlier
+  argument,     ///< a value the caller passed is out of its domain
+  shape,        ///< sizes that do not fit each other or the mesh
+  plan,         ///< a parameter without a rule, a rule without a parameter, an ambiguous rule
+  workspace,    ///< the caller's memory is too small; the text says how many bytes were needed
+  io,           ///< the operating system refused a file
+  format,       ///< a file that is not what it claims to be
+  unsupported,  ///< valid, but outside what this build or policy does
+  mismatch,     ///< ranks disagree about the collective they are in
+  peer_failed,  ///< another rank threw; `culprit` names it
+  peer_left,    ///< another rank destroyed its communicator
+  timeout,      ///< a rank did not arrive before the deadline; `culprit` names it
+  poisoned,     ///< the communicator failed earlier
 };
 
 [[nodiscard]] constexpr std::string_view name_of(error_kind kind) {
@@ -85,7 +85,8 @@ class error : public std::exception {
  private:
   void compose() {
     what_ = std::string{"heddle: "}.append(name_of(kind_)).append(": ").append(text_);
-    if (!operation_.empty()) what_.append(" [").append(operation_).append(" #").append(std::to_string(sequence_)).append("]");
+    if (!operation_.empty())
+      what_.append(" [").append(operation_).append(" #").append(std::to_string(sequence_)).append("]");
     if (culprit_ >= 0) what_.append(" [culprit rank ").append(std::to_string(culprit_)).append("]");
     if (rank_ >= 0) what_.append(" [rank ").append(std::to_string(rank_)).append("]");
     if (!hint_.empty()) what_.append(" Fix: ").append(hint_);

@@ -22,8 +22,8 @@ struct concat<List<A...>> {
 template <template <class...> class List, class... A, class... B, class... Rest>
 struct concat<List<A...>, List<B...>, Rest...> : concat<List<A..., B...>, Rest...> {};
 // Eight at a step, so that a hundred lists are a dozen instantiations deep.
-template <template <class...> class List, class... A, class... B, class... C, class... D, class... E, class... F, class... G,
-          class... H, class... Rest>
+template <template <class...> class List, class... A, class... B, class... C, class... D, class... E, class... F,
+          class... G, class... H, class... Rest>
 struct concat<List<A...>, List<B...>, List<C...>, List<D...>, List<E...>, List<F...>, List<G...>, List<H...>, Rest...>
     : concat<List<A..., B..., C..., D..., E..., F..., G..., H...>, Rest...> {};
 /// The lists joined in order. All lists are of one template.

@@ -15,7 +15,8 @@ struct all_gather_dispatcher {
   using tensor_group = ExpertTensor;
   static constexpr bool returns_copies = false;
   using order = sequence<>;
-  using move = sequence<all_gather<ExpertTensor, tokens, as_given>, all_gather<ExpertParallel, tokens, as_given>, select_local<ExpertParallel>>;
+  using move = sequence<all_gather<ExpertTensor, tokens, as_given>, all_gather<ExpertParallel, tokens, as_given>,
+                        select_local<ExpertParallel>>;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -17,7 +17,8 @@ struct all_to_all_dispatcher {
   /// Every copy returns to its origin, so the sum over copies is taken there, in slot order.
   static constexpr bool returns_copies = true;
   using order = sequence<permute<ExpertParallel>>;
-  using move = sequence<all_to_all<ExpertParallel>, all_gather<ExpertTensor, tokens, as_given>, sort_chunks<ExpertParallel>>;
+  using move =
+      sequence<all_to_all<ExpertParallel>, all_gather<ExpertTensor, tokens, as_given>, sort_chunks<ExpertParallel>>;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -29,7 +29,8 @@ struct masked<ExpertParallel, ExpertTensor, sharded<tokens, Partition>> {
   using tensor_group = ExpertTensor;
   static constexpr bool returns_copies = false;
   using order = sequence<>;
-  using move = sequence<all_gather<ExpertTensor, tokens, Partition>, all_gather<ExpertParallel, tokens, Partition>, select_local<ExpertParallel>>;
+  using move = sequence<all_gather<ExpertTensor, tokens, Partition>, all_gather<ExpertParallel, tokens, Partition>,
+                        select_local<ExpertParallel>>;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

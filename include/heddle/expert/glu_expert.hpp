@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An expert MLP with a gated activation: fc1 [2F, H] (gate|up packed), act(gate) * up, fc2 [H, F]; F may be cut over etp.
+// An expert MLP with a gated activation: fc1 [2F, H] (gate|up packed), act(gate) * up, fc2 [H, F]; F may be cut over
+// etp.
 #pragma once
 
 #include <heddle/compute/activation.hpp>
@@ -19,11 +20,13 @@ struct glu_expert {
     using wide = placement<on<ExpertParallel, routed>, on<ExpertTensor, ffn_packed>>;
     using narrow = placement<on<ExpertParallel, routed>, on<ExpertTensor, sharded<hidden>>>;
     using left = placement<on<ExpertParallel, routed>, on<ExpertTensor, partial>>;
-    using fc1_weight = placement<on<ExpertParallel, sharded<experts>>, on<ExpertTensor, sharded<out_features, segmented<ceil_chunk, 1, 1>>>>;
+    using fc1_weight = placement<on<ExpertParallel, sharded<experts>>,
+                                 on<ExpertTensor, sharded<out_features, segmented<ceil_chunk, 1, 1>>>>;
     using fc2_weight = placement<on<ExpertParallel, sharded<experts>>, on<ExpertTensor, sharded<in_features>>>;
 
     using first = sequence<expert_gemm<Mode, entered, wide, fc1_weight, fc1_role>>;
-    using activate = sequence<glu<Activation, placement<on<ExpertTensor, ffn_packed>>, placement<on<ExpertTensor, sharded<hidden>>>>>;
+    using activate = sequence<
+        glu<Activation, placement<on<ExpertTensor, ffn_packed>>, placement<on<ExpertTensor, sharded<hidden>>>>>;
     using second = sequence<expert_gemm<Mode, narrow, left, fc2_weight, fc2_role>>;
   };
 };

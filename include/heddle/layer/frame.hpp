@@ -15,8 +15,8 @@ namespace heddle::inline HEDDLE_ABI {
 /// Run-time data of a routed step. Counts are on the host, where the exchanges ask for them.
 template <class Memory = host_memory>
 struct routing {
-  slot_view<std::int32_t const, Memory> ids;              ///< expert of each (token, slot), -1 for none
-  slot_view<std::int32_t const, Memory> slot_to_row;      ///< row of each (token, slot), -1 for none
+  slot_view<std::int32_t const, Memory> ids;          ///< expert of each (token, slot), -1 for none
+  slot_view<std::int32_t const, Memory> slot_to_row;  ///< row of each (token, slot), -1 for none
   per_row<std::int32_t const, Memory> row_to_token;
   per_row<std::int32_t const, Memory> row_to_slot;
   index_t experts = 0;                   ///< over all ranks
@@ -36,10 +36,14 @@ class frame {
 
   [[nodiscard]] constexpr Execution& execution() const { return *execution_; }
   template <class Role>
-  [[nodiscard]] constexpr auto const& parameter() const { return Role::of(*weights_); }
+  [[nodiscard]] constexpr auto const& parameter() const {
+    return Role::of(*weights_);
+  }
   [[nodiscard]] constexpr Weights const& weights() const { return *weights_; }
   template <class Group>
-  [[nodiscard]] auto& communicator() const { return execution_->template communicator<Group>(); }
+  [[nodiscard]] auto& communicator() const {
+    return execution_->template communicator<Group>();
+  }
 
   /// Uninitialised scratch for `count` elements, until the step ends.
   template <class Element>
@@ -55,7 +59,9 @@ class frame {
     return {scratch<Element>(height * width).data(), extents<tokens, hidden>{height, width}};
   }
   template <class Kernel>
-  void launch(Kernel const& kernel, index_t count) const { execution_->launch(kernel, count); }
+  void launch(Kernel const& kernel, index_t count) const {
+    execution_->launch(kernel, count);
+  }
 
   /// Rows that each rank of `Group` brought to the last gather or split over it; empty before the first.
   template <class Group>
@@ -73,7 +79,8 @@ class frame {
         return;
       }
     }
-    throw error(error_kind::unsupported, "a layer gathers over more groups than a step can remember", "split the layer");
+    throw error(error_kind::unsupported, "a layer gathers over more groups than a step can remember",
+                "split the layer");
   }
 
   heddle::routing<memory> routing{};
@@ -82,7 +89,9 @@ class frame {
   template <class Group>
   inline static constexpr char key_of = 0;
   template <class Group>
-  [[nodiscard]] static constexpr void const* key() { return &key_of<Group>; }
+  [[nodiscard]] static constexpr void const* key() {
+    return &key_of<Group>;
+  }
 
   struct record {
     void const* group = nullptr;

@@ -15,7 +15,8 @@ struct gated {
   static constexpr fixed_string name = "gated";
   using weight = placement<>;
   using bias = placement<>;
-  using forward = sequence<glu<Activation, placement<on<Group, sharded<hidden, two_segments>>>, placement<on<Group, sharded<hidden>>>>>;
+  using forward = sequence<
+      glu<Activation, placement<on<Group, sharded<hidden, two_segments>>>, placement<on<Group, sharded<hidden>>>>>;
   using backward = conjugate_t<forward>;
 };
 

@@ -46,8 +46,12 @@ constexpr activation<Element const, Memory> borrow(activation<Element, Memory> x
   return {x.data, x.full_hidden};
 }
 template <class Element, class Memory>
-constexpr activation<Element const, Memory> borrow(activation<Element const, Memory> x) { return x; }
+constexpr activation<Element const, Memory> borrow(activation<Element const, Memory> x) {
+  return x;
+}
 template <class Value>
-constexpr Value borrow(Value value) { return value; }
+constexpr Value borrow(Value value) {
+  return value;
+}
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -18,19 +18,21 @@ class folding {
   constexpr folding(Dense dense, Expert expert) : dense_{dense}, expert_{expert} {
     if (dense.world() != expert.world()) {
       throw error(error_kind::shape,
-                  "the dense grid has " + std::to_string(dense.world()) + " ranks and the expert grid " + std::to_string(expert.world()),
+                  "the dense grid has " + std::to_string(dense.world()) + " ranks and the expert grid " +
+                      std::to_string(expert.world()),
                   "choose sizes whose products are equal");
     }
     if (dense.template size<pp>() != expert.template size<pp>()) {
       throw error(error_kind::shape,
-                  "the dense grid has " + std::to_string(dense.template size<pp>()) + " pipeline stages and the expert grid " +
-                      std::to_string(expert.template size<pp>()),
+                  "the dense grid has " + std::to_string(dense.template size<pp>()) +
+                      " pipeline stages and the expert grid " + std::to_string(expert.template size<pp>()),
                   "give both grids the same pp, outermost");
     }
     if (dense.template size<pp>() > 1 && dense.template stride<pp>() != expert.template stride<pp>()) {
       throw error(error_kind::shape,
-                  "a pipeline stage is every " + std::to_string(dense.template stride<pp>()) + "th rank in the dense grid and every " +
-                      std::to_string(expert.template stride<pp>()) + "th in the expert grid",
+                  "a pipeline stage is every " + std::to_string(dense.template stride<pp>()) +
+                      "th rank in the dense grid and every " + std::to_string(expert.template stride<pp>()) +
+                      "th in the expert grid",
                   "name pp last in both grids, so that it is outermost");
     }
   }

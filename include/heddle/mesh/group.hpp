@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A group is a named axis of the rank grid. `Nesting` is its place in canonical mesh order: groups with a smaller number
-// lie outside those with a larger one, and where numbers are equal the names decide. When two groups cut one tensor
-// axis, the outer one cuts first.
+// A group is a named axis of the rank grid. `Nesting` is its place in canonical mesh order: groups with a smaller
+// number lie outside those with a larger one, and where numbers are equal the names decide. When two groups cut one
+// tensor axis, the outer one cuts first.
 #pragma once
 
 #include <heddle/core/fixed_string.hpp>

@@ -46,7 +46,9 @@ class mesh {
     requires(sizeof...(Sizes) == sizeof...(Groups) && sizeof...(Groups) > 0)
   constexpr explicit mesh(Sizes... sizes) : sizes_{sizes...} {
     for (int size : sizes_) {
-      if (size < 1) throw error(error_kind::shape, "a group of the mesh has size " + std::to_string(size), "use sizes of at least 1");
+      if (size < 1)
+        throw error(error_kind::shape, "a group of the mesh has size " + std::to_string(size),
+                    "use sizes of at least 1");
     }
   }
 
@@ -76,7 +78,8 @@ class mesh {
   /// The ranks that share with `rank` every coordinate except those of `Members`.
   template <class... Members>
   [[nodiscard]] constexpr rank_list<sizeof...(Members)> members(int rank) const {
-    static_assert((contains_v<Members, groups> && ...), "[heddle.mesh.group] the mesh has no such group. Fix: add the group to the mesh.");
+    static_assert((contains_v<Members, groups> && ...),
+                  "[heddle.mesh.group] the mesh has no such group. Fix: add the group to the mesh.");
     int const offset = (0 + ... + (coordinate<Members>(rank) * stride<Members>()));
     return {rank - offset, {size<Members>()...}, {stride<Members>()...}};
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a tensor that one rank owns: for every axis a list of ranges, in storage order. A plain shard has one range
-// an axis, a packed one has a range for every segment. The local tensor is the product of the axes' owned items.
+// The part of a tensor that one rank owns: for every axis a list of ranges, in storage order. A plain shard has one
+// range an axis, a packed one has a range for every segment. The local tensor is the product of the axes' owned items.
 #pragma once
 
 #include <heddle/placement/partition.hpp>
@@ -20,13 +20,15 @@ struct box {
     for (std::int64_t size : shape) result.axes.push_back({range{0, size}});
     return result;
   }
-  /// Cuts `axis` as `Partition` says for rank `index` of `parts`. Throws `argument` where the box has no such axis, or the
-  /// axis is already in segments: which of them the next cut means is not defined.
+  /// Cuts `axis` as `Partition` says for rank `index` of `parts`. Throws `argument` where the box has no such axis, or
+  /// the axis is already in segments: which of them the next cut means is not defined.
   template <partition Partition>
   void cut(std::size_t axis, int parts, int index) {
     if (axis >= axes.size() || axes[axis].size() != 1) {
-      throw error(error_kind::argument, "axis " + std::to_string(axis) + " of a box of " + std::to_string(axes.size()) + " axes cannot be cut",
-                  "cut an existing axis, and a packed one only once");
+      throw error(
+          error_kind::argument,
+          "axis " + std::to_string(axis) + " of a box of " + std::to_string(axes.size()) + " axes cannot be cut",
+          "cut an existing axis, and a packed one only once");
     }
     range const whole = axes[axis][0];
     std::vector<range> pieces;

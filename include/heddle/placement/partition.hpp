@@ -68,7 +68,8 @@ struct segmented {
     constexpr std::array<std::int64_t, sizeof...(Proportions)> proportions{Proportions...};
     constexpr std::int64_t sum = (std::int64_t{0} + ... + Proportions);
     if (total % sum != 0) {
-      throw error(error_kind::shape, "a packed axis of " + std::to_string(total) + " has no segments in these proportions",
+      throw error(error_kind::shape,
+                  "a packed axis of " + std::to_string(total) + " has no segments in these proportions",
                   "the axis must be a multiple of " + std::to_string(sum));
     }
     std::int64_t before = 0;

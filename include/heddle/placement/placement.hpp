@@ -82,8 +82,14 @@ struct ports {
   static constexpr int count = sizeof...(Placements);
 };
 
-template <class Type> struct as_ports { using type = ports<Type>; };
-template <class... Placements> struct as_ports<ports<Placements...>> { using type = ports<Placements...>; };
+template <class Type>
+struct as_ports {
+  using type = ports<Type>;
+};
+template <class... Placements>
+struct as_ports<ports<Placements...>> {
+  using type = ports<Placements...>;
+};
 /// A single placement seen as one port.
 template <class Type>
 using as_ports_t = typename as_ports<Type>::type;

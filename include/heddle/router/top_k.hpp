@@ -3,8 +3,8 @@
 // (kernel/route.hpp); the formulas are those of the models named beside them.
 #pragma once
 
-#include <heddle/compute/gemm.hpp>
 #include <heddle/compute/bias.hpp>
+#include <heddle/compute/gemm.hpp>
 #include <heddle/sequence/sequence.hpp>
 #include <heddle/tensor/extents.hpp>
 
@@ -28,8 +28,8 @@ struct choose_grad : operation_base<"top_k_grad", placement<>, placement<>, choo
 /// The policy: which selection, and k where it is known at compile time.
 template <class Selection, int TopK = static_cast<int>(dynamic)>
 struct top_k {
-  using route = sequence<gemm<placement<>, placement<>, placement<>, gate_role>, add_bias<placement<>, placement<>, gate_role>,
-                         choose<Selection, TopK>>;
+  using route = sequence<gemm<placement<>, placement<>, placement<>, gate_role>,
+                         add_bias<placement<>, placement<>, gate_role>, choose<Selection, TopK>>;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -17,14 +17,16 @@ inline constexpr bool is_sequence<sequence<Operations...>> = true;
 /// One value into `sizeof...(Branches)` values. Conjugate: the gradients of all branches are summed.
 template <class... Branches>
 struct fork {
-  static_assert((detail::is_sequence<Branches> && ...), "[heddle.fork.branch] a branch is not a sequence. Fix: write sequence<...>.");
+  static_assert((detail::is_sequence<Branches> && ...),
+                "[heddle.fork.branch] a branch is not a sequence. Fix: write sequence<...>.");
   using conjugate = join<conjugate_t<Branches>...>;
 };
 
 /// Several values, each through its branch, then summed in the order of the branches.
 template <class... Branches>
 struct join {
-  static_assert((detail::is_sequence<Branches> && ...), "[heddle.join.branch] a branch is not a sequence. Fix: write sequence<...>.");
+  static_assert((detail::is_sequence<Branches> && ...),
+                "[heddle.join.branch] a branch is not a sequence. Fix: write sequence<...>.");
   using conjugate = fork<conjugate_t<Branches>...>;
 };
 

@@ -22,15 +22,21 @@ struct each;
 namespace detail {
 
 template <std::size_t Index, class Type>
-struct indexed { using type = Type; };
+struct indexed {
+  using type = Type;
+};
 template <class Indices, class... Types>
 struct indexer;
 template <std::size_t... Index, class... Types>
 struct indexer<std::index_sequence<Index...>, Types...> : indexed<Index, Types>... {};
 template <std::size_t Index, class Type>
-constexpr indexed<Index, Type> select(indexed<Index, Type>*) { return {}; }
+constexpr indexed<Index, Type> select(indexed<Index, Type>*) {
+  return {};
+}
 template <class List, int Index>
-struct element { using type = void; };
+struct element {
+  using type = void;
+};
 template <class... Types, int Index>
   requires(Index >= 0)
 struct element<type_list<Types...>, Index> {
@@ -55,7 +61,8 @@ struct unique<type_list<Types...>> {
     found result;
     for (std::size_t i = 0; i < sizeof...(Types); ++i) {
       bool seen = false;
-      for (std::size_t j = 0; j < result.count && !seen; ++j) seen = ids[static_cast<std::size_t>(result.at[j])] == ids[i];
+      for (std::size_t j = 0; j < result.count && !seen; ++j)
+        seen = ids[static_cast<std::size_t>(result.at[j])] == ids[i];
       if (!seen) result.at[result.count++] = static_cast<int>(i);
     }
     return result;
@@ -69,21 +76,32 @@ using unique_t = typename unique<List>::type;
 
 /// The entries that an operation can mention, as a type_list with repetitions.
 template <class Type>
-struct entries_in { using type = type_list<>; };
+struct entries_in {
+  using type = type_list<>;
+};
 template <class Group, class State>
-struct entries_in<on<Group, State>> { using type = type_list<on<Group, State>>; };
+struct entries_in<on<Group, State>> {
+  using type = type_list<on<Group, State>>;
+};
 template <class... Entries>
-struct entries_in<placement<Entries...>> { using type = type_list<Entries...>; };
+struct entries_in<placement<Entries...>> {
+  using type = type_list<Entries...>;
+};
 template <class... Placements>
-struct entries_in<ports<Placements...>> { using type = concat_t<type_list<>, typename entries_in<Placements>::type...>; };
+struct entries_in<ports<Placements...>> {
+  using type = concat_t<type_list<>, typename entries_in<Placements>::type...>;
+};
 
 template <>
-struct entries_in<void> { using type = type_list<>; };
+struct entries_in<void> {
+  using type = type_list<>;
+};
 
 template <class Operation>
 struct mentions {
-  using type = concat_t<typename entries_in<typename Operation::from>::type, typename entries_in<typename Operation::to>::type,
-                        typename entries_in<typename Operation::parameter>::type>;
+  using type =
+      concat_t<typename entries_in<typename Operation::from>::type, typename entries_in<typename Operation::to>::type,
+               typename entries_in<typename Operation::parameter>::type>;
 };
 
 template <class... Entries>
@@ -96,11 +114,15 @@ struct mentions<sequence<Operations...>> {
   template <class List>
   struct all;
   template <class... Distinct>
-  struct all<type_list<Distinct...>> { using type = concat_t<type_list<>, typename mentions<Distinct>::type...>; };
+  struct all<type_list<Distinct...>> {
+    using type = concat_t<type_list<>, typename mentions<Distinct>::type...>;
+  };
   using type = unique_t<typename all<unique_t<type_list<Operations...>>>::type>;
 };
 template <class... Branches>
-struct mentions<fork<Branches...>> { using type = concat_t<type_list<>, typename mentions<Branches>::type...>; };
+struct mentions<fork<Branches...>> {
+  using type = concat_t<type_list<>, typename mentions<Branches>::type...>;
+};
 template <class... Branches>
 struct mentions<join<Branches...>> : mentions<fork<Branches...>> {};
 template <std::size_t Port, class Branch>
@@ -122,7 +144,8 @@ template <class Universe, class Ports>
 struct maps_of;
 template <class Universe, class... Placements>
 struct maps_of<Universe, ports<Placements...>> {
-  static constexpr std::array<flow_map, sizeof...(Placements) + 1> value{map_of<Universe, Placements>::value..., flow_map{}};
+  static constexpr std::array<flow_map, sizeof...(Placements) + 1> value{map_of<Universe, Placements>::value...,
+                                                                         flow_map{}};
   static constexpr int count = sizeof...(Placements);
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The link check as arithmetic: values that flow through a sequence carry, per group, the index of an `on<Group, State>`
-// in the list of all such entries the sequence mentions. A group met for the first time becomes a demand on the value the
-// sequence starts from, so operations name only what they touch. Values instead of types keep a layer of a hundred
-// styles cheap to compile.
+// The link check as arithmetic: values that flow through a sequence carry, per group, the index of an `on<Group,
+// State>` in the list of all such entries the sequence mentions. A group met for the first time becomes a demand on the
+// value the sequence starts from, so operations name only what they touch. Values instead of types keep a layer of a
+// hundred styles cheap to compile.
 #pragma once
 
 #include <array>
@@ -15,7 +15,9 @@ namespace detail {
 template <class Type>
 inline constexpr char identity_of = 0;
 template <class Type>
-constexpr void const* id() { return &identity_of<Type>; }
+constexpr void const* id() {
+  return &identity_of<Type>;
+}
 
 /// One `on<Group, State>` as a value.
 struct flow_entry {
@@ -32,7 +34,8 @@ template <class Entry>
 constexpr flow_entry entry_of(int type_index) {
   using group = typename Entry::group;
   using state = typename Entry::state;
-  return {id<group>(), id<state>(), id<typename state::axis>(), state::kind, group::nesting, group::name.view(), type_index};
+  return {id<group>(),        id<state>(), id<typename state::axis>(), state::kind, group::nesting,
+          group::name.view(), type_index};
 }
 
 constexpr bool outside(flow_entry const& a, flow_entry const& b) {
@@ -89,9 +92,9 @@ struct flow {
   int start_count = 0;
 
   flow_fault fault = flow_fault::none;
-  int fault_operation = -1;            ///< index in the outermost sequence
-  int have = -1;                       ///< entry the value had
-  int need = -1;                       ///< entry the operation wanted
+  int fault_operation = -1;              ///< index in the outermost sequence
+  int have = -1;                         ///< entry the value had
+  int need = -1;                         ///< entry the operation wanted
   flow_reduction* reductions = nullptr;  ///< one a parameter, where somebody asks
   int parameters = 0;
 
@@ -142,7 +145,8 @@ struct flow {
   }
   constexpr void agree(flow_port& port, flow_entry const& entry) {
     flow_entry const* present = lookup(port, entry.group);
-    if (present != nullptr && present->state != entry.state) fail(flow_fault::disagree, present->type_index, entry.type_index);
+    if (present != nullptr && present->state != entry.state)
+      fail(flow_fault::disagree, present->type_index, entry.type_index);
     else demand(port, entry);
   }
 };

@@ -40,8 +40,8 @@ concept parameterised = operation<Type> && !std::same_as<typename Type::paramete
 
 /// The law that gives the backward pass: gradients travel the dual placements the other way.
 template <class Operation>
-inline constexpr bool obeys_law = std::same_as<typename Operation::conjugate::from, dual_t<typename Operation::to>> &&
-                                  std::same_as<typename Operation::conjugate::to, dual_t<typename Operation::from>> &&
-                                  std::same_as<typename Operation::conjugate::conjugate, Operation>;
+inline constexpr bool obeys_law = std::same_as<typename Operation::conjugate::from, dual_t<typename Operation::to>>&&
+    std::same_as<typename Operation::conjugate::to, dual_t<typename Operation::from>>&&
+        std::same_as<typename Operation::conjugate::conjugate, Operation>;
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which reductions the gradients of a sequence's parameters still need, derived from the placements alone: a gradient is
-// partial over every group on which the rows that meet the parameter are cut or a summand, or on which their cotangent is
-// a summand, and sharded where the parameter is.
+// Which reductions the gradients of a sequence's parameters still need, derived from the placements alone: a gradient
+// is partial over every group on which the rows that meet the parameter are cut or a summand, or on which their
+// cotangent is a summand, and sharded where the parameter is.
 #pragma once
 
 #include <heddle/sequence/combinators.hpp>
@@ -12,13 +12,21 @@ namespace detail {
 
 /// The parameter placements of a sequence in the order they are met.
 template <class Operation>
-struct parameters_of { using type = type_list<>; };
+struct parameters_of {
+  using type = type_list<>;
+};
 template <parameterised Operation>
-struct parameters_of<Operation> { using type = type_list<typename Operation::parameter>; };
+struct parameters_of<Operation> {
+  using type = type_list<typename Operation::parameter>;
+};
 template <class... Operations>
-struct parameters_of<sequence<Operations...>> { using type = concat_t<type_list<>, typename parameters_of<Operations>::type...>; };
+struct parameters_of<sequence<Operations...>> {
+  using type = concat_t<type_list<>, typename parameters_of<Operations>::type...>;
+};
 template <class... Branches>
-struct parameters_of<fork<Branches...>> { using type = concat_t<type_list<>, typename parameters_of<Branches>::type...>; };
+struct parameters_of<fork<Branches...>> {
+  using type = concat_t<type_list<>, typename parameters_of<Branches>::type...>;
+};
 template <class... Branches>
 struct parameters_of<join<Branches...>> : parameters_of<fork<Branches...>> {};
 template <std::size_t Port, class Branch>
@@ -41,7 +49,8 @@ struct gradient_trace {
   static constexpr auto at(std::index_sequence<I...>)
       -> placement<on<typename element_t<universe, value[Parameter].groups.entries[I].type_index>::group, partial>...>;
   template <std::size_t Parameter>
-  using placement_type = decltype(at<Parameter>(std::make_index_sequence<static_cast<std::size_t>(value[Parameter].groups.count)>{}));
+  using placement_type =
+      decltype(at<Parameter>(std::make_index_sequence<static_cast<std::size_t>(value[Parameter].groups.count)>{}));
   template <std::size_t... Parameter>
   static constexpr auto all(std::index_sequence<Parameter...>) -> type_list<placement_type<Parameter>...>;
   using type = decltype(all(std::make_index_sequence<parameters::size>{}));

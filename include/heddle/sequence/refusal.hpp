@@ -24,21 +24,25 @@ inline constexpr bool names_the_same_groups = false;
 
 template <class Have, class Need, class Operation>
 struct link {
-  static_assert(arrives_as<Have, Need>,
-                "[heddle.sequence.link] a value arrives in another placement (first argument of this `link`) than the operation "
-                "takes (second and third). Fix: put the collective that converts one into the other between them.");
+  static_assert(
+      arrives_as<Have, Need>,
+      "[heddle.sequence.link] a value arrives in another placement (first argument of this `link`) than the operation "
+      "takes (second and third). Fix: put the collective that converts one into the other between them.");
 };
 template <class Inner, class Outer, class Operation>
 struct nesting {
-  static_assert(nests<Inner, Outer>,
-                "[heddle.sequence.nesting] this operation changes the outer cut of an axis (second argument of this `nesting`) while an "
-                "inner group (first) cuts it. Fix: gather over the inner group first, and split over the outer group first.");
+  static_assert(
+      nests<Inner, Outer>,
+      "[heddle.sequence.nesting] this operation changes the outer cut of an axis (second argument of this `nesting`) "
+      "while an "
+      "inner group (first) cuts it. Fix: gather over the inner group first, and split over the outer group first.");
 };
 template <class Partial, class Operation>
 struct through {
-  static_assert(is_linear_on<Operation, Partial>,
-                "[heddle.sequence.nonlinear] an operation that is not linear meets a value that is still a sum over a group. "
-                "Fix: put the all_reduce or reduce_scatter before it.");
+  static_assert(
+      is_linear_on<Operation, Partial>,
+      "[heddle.sequence.nonlinear] an operation that is not linear meets a value that is still a sum over a group. "
+      "Fix: put the all_reduce or reduce_scatter before it.");
 };
 template <class One, class Other, class Operation>
 struct disagreement {
@@ -54,9 +58,10 @@ struct port_count {
 };
 template <class Operation>
 struct group_names {
-  static_assert(names_the_same_groups<Operation>,
-                "[heddle.operation.groups] an operation names a group in `from` but not in every `to`, or the other way round. "
-                "Fix: say on both sides how the value is placed on each group that the operation touches.");
+  static_assert(
+      names_the_same_groups<Operation>,
+      "[heddle.operation.groups] an operation names a group in `from` but not in every `to`, or the other way round. "
+      "Fix: say on both sides how the value is placed on each group that the operation touches.");
 };
 
 }  // namespace detail

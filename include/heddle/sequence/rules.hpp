@@ -31,8 +31,8 @@ constexpr void check_nesting(flow& f, flow_port const& port, flow_entry const& b
   }
 }
 
-/// A parameter's gradient is a sum over every group on which its rows are cut or a summand, or its cotangent is a summand,
-/// unless the parameter itself is cut there.
+/// A parameter's gradient is a sum over every group on which its rows are cut or a summand, or its cotangent is a
+/// summand, unless the parameter itself is cut there.
 template <class Universe, class Parameter>
 constexpr void note_parameter(flow& f, flow_map const& output) {
   if (f.reductions == nullptr) return;
@@ -42,7 +42,8 @@ constexpr void note_parameter(flow& f, flow_map const& output) {
     int const own = owned.find(entry.group);
     if (own >= 0 && owned.entries[static_cast<std::size_t>(own)].kind == state_kind::sharded) return;
     int const out = output.find(entry.group);
-    bool const varies = out >= 0 ? output.entries[static_cast<std::size_t>(out)].kind == state_kind::varying : entry.kind == state_kind::varying;
+    bool const varies = out >= 0 ? output.entries[static_cast<std::size_t>(out)].kind == state_kind::varying
+                                 : entry.kind == state_kind::varying;
     if (cuts(entry.kind) || entry.kind == state_kind::partial || varies) reduction.add(entry);
   };
   flow_port const& rows = f.ports[0];
@@ -52,7 +53,8 @@ constexpr void note_parameter(flow& f, flow_map const& output) {
 /// What is not linear takes no summand. A product is linear in each factor alone: it may take one in a factor where it
 /// says so.
 template <std::size_t Size>
-constexpr void refuse_summands(flow& f, flow_port const& port, std::array<flow_map, Size> const& inputs, int count, int factor) {
+constexpr void refuse_summands(flow& f, flow_port const& port, std::array<flow_map, Size> const& inputs, int count,
+                               int factor) {
   auto summand = [](flow_map const& map, void const* group) {
     int const at = map.find(group);
     return at >= 0 && map.entries[static_cast<std::size_t>(at)].kind == state_kind::partial;

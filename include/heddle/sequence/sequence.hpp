@@ -11,19 +11,31 @@ namespace detail {
 
 /// How many values an operation takes. Combinators that act inside a bundle are met behind a fork; alone they take two.
 template <class Operation>
-struct inputs_of { static constexpr int value = as_ports_t<typename Operation::from>::count; };
+struct inputs_of {
+  static constexpr int value = as_ports_t<typename Operation::from>::count;
+};
 template <class... Operations>
-struct inputs_of<sequence<Operations...>> { static constexpr int value = 1; };
+struct inputs_of<sequence<Operations...>> {
+  static constexpr int value = 1;
+};
 template <class First, class... Rest>
 struct inputs_of<sequence<First, Rest...>> : inputs_of<First> {};
 template <class... Branches>
-struct inputs_of<fork<Branches...>> { static constexpr int value = 1; };
+struct inputs_of<fork<Branches...>> {
+  static constexpr int value = 1;
+};
 template <class... Branches>
-struct inputs_of<join<Branches...>> { static constexpr int value = branch_count<sizeof...(Branches)>::value; };
+struct inputs_of<join<Branches...>> {
+  static constexpr int value = branch_count<sizeof...(Branches)>::value;
+};
 template <std::size_t Port, class Branch>
-struct inputs_of<on_port<Port, Branch>> { static constexpr int value = Port < 2 ? 2 : static_cast<int>(Port) + 1; };
+struct inputs_of<on_port<Port, Branch>> {
+  static constexpr int value = Port < 2 ? 2 : static_cast<int>(Port) + 1;
+};
 template <class Branch>
-struct inputs_of<each<Branch>> { static constexpr int value = 2; };
+struct inputs_of<each<Branch>> {
+  static constexpr int value = 2;
+};
 
 /// Runs a sequence from values of which `start` is known.
 template <class Universe, class Sequence>
@@ -77,7 +89,8 @@ template <class Sequence>
 struct traced {
   using universe = unique_t<typename mentions<Sequence>::type>;
   static_assert(group_count(universe{}) <= max_groups,
-                "[heddle.sequence.groups] a sequence names more than twelve groups. Fix: fewer groups, or a sequence for each part.");
+                "[heddle.sequence.groups] a sequence names more than twelve groups. Fix: fewer groups, or a sequence "
+                "for each part.");
   static constexpr flow value = trace_sequence<universe, Sequence>();
 
   template <bool Start, std::size_t Port>
@@ -89,13 +102,18 @@ struct traced {
   static constexpr auto placement_at(std::index_sequence<I...>)
       -> placement<element_t<universe, map<Start, Port>().entries[I].type_index>...>;
   template <bool Start, std::size_t Port>
-  using placement_type = decltype(placement_at<Start, Port>(std::make_index_sequence<static_cast<std::size_t>(map<Start, Port>().count)>{}));
+  using placement_type = decltype(placement_at<Start, Port>(
+      std::make_index_sequence<static_cast<std::size_t>(map<Start, Port>().count)>{}));
   template <bool Start, std::size_t... Port>
   static constexpr auto ports_at(std::index_sequence<Port...>) -> ports<placement_type<Start, Port>...>;
   template <std::size_t Count, bool Start>
-  struct bundle { using type = decltype(ports_at<Start>(std::make_index_sequence<Count>{})); };
+  struct bundle {
+    using type = decltype(ports_at<Start>(std::make_index_sequence<Count>{}));
+  };
   template <bool Start>
-  struct bundle<1, Start> { using type = placement_type<Start, 0>; };
+  struct bundle<1, Start> {
+    using type = placement_type<Start, 0>;
+  };
 
   using from = typename bundle<static_cast<std::size_t>(value.start_count), true>::type;
   using to = typename bundle<static_cast<std::size_t>(value.port_count), false>::type;
@@ -127,11 +145,17 @@ struct verdict<sequence<Operations...>> {
 
 // Reverses and conjugates eight operations a step, so that long sequences need few instantiations.
 template <class... Operations>
-struct reversed { using type = sequence<>; };
+struct reversed {
+  using type = sequence<>;
+};
 template <class A>
-struct reversed<A> { using type = sequence<typename A::conjugate>; };
+struct reversed<A> {
+  using type = sequence<typename A::conjugate>;
+};
 template <class A, class B>
-struct reversed<A, B> { using type = sequence<typename B::conjugate, typename A::conjugate>; };
+struct reversed<A, B> {
+  using type = sequence<typename B::conjugate, typename A::conjugate>;
+};
 template <class A, class B, class C, class... Rest>
 struct reversed<A, B, C, Rest...> {
   using type = concat_t<typename reversed<Rest...>::type,
@@ -139,9 +163,10 @@ struct reversed<A, B, C, Rest...> {
 };
 template <class A, class B, class C, class D, class E, class F, class G, class H, class... Rest>
 struct reversed<A, B, C, D, E, F, G, H, Rest...> {
-  using type = concat_t<typename reversed<Rest...>::type,
-                        sequence<typename H::conjugate, typename G::conjugate, typename F::conjugate, typename E::conjugate,
-                                 typename D::conjugate, typename C::conjugate, typename B::conjugate, typename A::conjugate>>;
+  using type =
+      concat_t<typename reversed<Rest...>::type,
+               sequence<typename H::conjugate, typename G::conjugate, typename F::conjugate, typename E::conjugate,
+                        typename D::conjugate, typename C::conjugate, typename B::conjugate, typename A::conjugate>>;
 };
 
 }  // namespace detail

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How each kind of operation moves values through a `flow`: a plain one by its ports, the combinators by their branches.
+// How each kind of operation moves values through a `flow`: a plain one by its ports, the combinators by their
+// branches.
 #pragma once
 
 #include <heddle/sequence/rules.hpp>
@@ -32,7 +33,8 @@ struct trace {
       if (!same_groups(touched, outputs::value[static_cast<std::size_t>(q)])) return f.fail(flow_fault::groups);
     }
 
-    if constexpr (parameterised<Operation>) note_parameter<Universe, typename Operation::parameter>(f, outputs::value[0]);
+    if constexpr (parameterised<Operation>)
+      note_parameter<Universe, typename Operation::parameter>(f, outputs::value[0]);
 
     flow_port carried = f.ports[0];
     for (int p = 1; p < inputs::count; ++p) carried = f.merge(carried, f.ports[static_cast<std::size_t>(p)], touched);
@@ -93,7 +95,9 @@ constexpr flow_port run_branch(flow& f, flow_port const& port) {
 template <std::size_t Count>
 struct branch_count {
   static constexpr bool ok = Count >= 1 && Count <= static_cast<std::size_t>(max_ports);
-  static_assert(ok, "[heddle.fork.width] a fork or join has no branch, or more than four. Fix: nest forks, or leave the empty one out.");
+  static_assert(ok,
+                "[heddle.fork.width] a fork or join has no branch, or more than four. Fix: nest forks, or leave the "
+                "empty one out.");
   static constexpr int value = ok ? static_cast<int>(Count) : 1;
 };
 

@@ -14,7 +14,8 @@ struct embedding_style {
   using group = Group;
   using weight = placement<on<Group, Table>>;
   using bias = placement<>;
-  using forward = concat_t<sequence<embed<placement<on<Group, replicated>>, placement<on<Group, Lookup>>, weight>>, convert_t<Group, Lookup, Output>>;
+  using forward = concat_t<sequence<embed<placement<on<Group, replicated>>, placement<on<Group, Lookup>>, weight>>,
+                           convert_t<Group, Lookup, Output>>;
   using backward = conjugate_t<forward>;
 };
 

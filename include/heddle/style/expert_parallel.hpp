@@ -23,7 +23,8 @@ struct moe_body {
   using back = conjugate_t<typename Dispatcher::move>;
   using home = conjugate_t<typename Dispatcher::order>;
   static_assert(At != weight_at::origin || Dispatcher::returns_copies,
-                "[heddle.weight_at.origin] this dispatcher sums token copies before they are home, so no weight can be applied there. "
+                "[heddle.weight_at.origin] this dispatcher sums token copies before they are home, so no weight can be "
+                "applied there. "
                 "Fix: use weight_at::output, or a dispatcher that returns every copy.");
 
   // The weights of a copy, where the copy is: the same on every rank of etp.
@@ -38,17 +39,19 @@ struct moe_body {
     if constexpr (At == weight_at::origin) {
       using rows_home = placement<on<ep_group, bucketed>>;
       using weights_home = placement<on<ep_group, sharded<tokens, as_given>>>;
-      return concat_t<rows_only<dispatch, typename parts::first, typename parts::activate, typename parts::second, back>,
-                      sequence<gate_scale<rows_home, weights_home>>, home>{};
+      return concat_t<
+          rows_only<dispatch, typename parts::first, typename parts::activate, typename parts::second, back>,
+          sequence<gate_scale<rows_home, weights_home>>, home>{};
     } else if constexpr (At == weight_at::output) {
-      return concat_t<sequence<each<dispatch>>, rows_only<typename parts::first, typename parts::activate, typename parts::second>,
+      return concat_t<sequence<each<dispatch>>,
+                      rows_only<typename parts::first, typename parts::activate, typename parts::second>,
                       scale<typename parts::left>, back, home>{};
     } else if constexpr (At == weight_at::activation) {
-      return concat_t<sequence<each<dispatch>>, rows_only<typename parts::first, typename parts::activate>, scale<typename parts::narrow>,
-                      typename parts::second, back, home>{};
+      return concat_t<sequence<each<dispatch>>, rows_only<typename parts::first, typename parts::activate>,
+                      scale<typename parts::narrow>, typename parts::second, back, home>{};
     } else {
-      return concat_t<sequence<each<dispatch>>, scale<typename parts::entered>, typename parts::first, typename parts::activate,
-                      typename parts::second, back, home>{};
+      return concat_t<sequence<each<dispatch>>, scale<typename parts::entered>, typename parts::first,
+                      typename parts::activate, typename parts::second, back, home>{};
     }
   }
   using type = decltype(body());
@@ -67,7 +70,8 @@ struct expert_parallel {
   static constexpr fixed_string name = "expert_parallel";
   using weight = placement<>;
   using bias = placement<>;
-  using forward = concat_t<sequence<fork<sequence<>, typename Router::route>>, typename detail::moe_body<Dispatcher, Expert, At>::type>;
+  using forward = concat_t<sequence<fork<sequence<>, typename Router::route>>,
+                           typename detail::moe_body<Dispatcher, Expert, At>::type>;
   using backward = conjugate_t<forward>;
 };
 
@@ -77,7 +81,8 @@ struct on_expert_grid {
   static constexpr fixed_string name = "on_expert_grid";
   using weight = placement<>;
   using bias = placement<>;
-  using forward = concat_t<sequence<regrid<Dense, Expert, TensorParallel>>, typename Layer::forward, sequence<regrid_back<Dense, Expert, TensorParallel>>>;
+  using forward = concat_t<sequence<regrid<Dense, Expert, TensorParallel>>, typename Layer::forward,
+                           sequence<regrid_back<Dense, Expert, TensorParallel>>>;
   using backward = conjugate_t<forward>;
 };
 

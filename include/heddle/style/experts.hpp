@@ -33,8 +33,8 @@ struct both {
   using backward = sequence<>;
 };
 
-/// A replicated router whose choices each rank masks to its own experts: ids and weights keep the shape [tokens, slots],
-/// with id -1 and weight 0 for an expert elsewhere.
+/// A replicated router whose choices each rank masks to its own experts: ids and weights keep the shape [tokens,
+/// slots], with id -1 and weight 0 for an expert elsewhere.
 template <class Group, class Router>
 struct ep_router {
   static constexpr fixed_string name = "ep_router";
@@ -53,7 +53,8 @@ struct moe_tp_experts {
   using group = Group;
   using weight = placement<>;
   using bias = placement<>;
-  using forward = concat_t<sequence<on_port<0, sequence<copy<Group>>>, on_port<1, convert_t<Group, Gates, varying>>>, Body, sequence<all_reduce<Group>>>;
+  using forward = concat_t<sequence<on_port<0, sequence<copy<Group>>>, on_port<1, convert_t<Group, Gates, varying>>>,
+                           Body, sequence<all_reduce<Group>>>;
   using backward = conjugate_t<forward>;
 };
 

@@ -16,7 +16,8 @@ using colwise = linear_style<"colwise", Group, Input, sharded<out_features>, sha
 
 /// As colwise, and every rank ends with all features.
 template <class Group, class Input = replicated>
-using colwise_gather_output = linear_style<"colwise_gather_output", Group, Input, sharded<out_features>, sharded<out_features>, replicated>;
+using colwise_gather_output =
+    linear_style<"colwise_gather_output", Group, Input, sharded<out_features>, sharded<out_features>, replicated>;
 
 /// In features are cut, as colwise left them; the sum goes to every rank or, sharded over tokens, to each its part.
 template <class Group, class Output = replicated>
@@ -24,15 +25,18 @@ using rowwise = linear_style<"rowwise", Group, sharded<hidden>, sharded<in_featu
 
 /// As rowwise, from a whole activation.
 template <class Group, class Output = replicated>
-using rowwise_split_input = linear_style<"rowwise_split_input", Group, replicated, sharded<in_features>, replicated, Output>;
+using rowwise_split_input =
+    linear_style<"rowwise_split_input", Group, replicated, sharded<in_features>, replicated, Output>;
 
 /// As colwise for several matrices packed into one; weight and bias are cut segment by segment.
 template <class Group, class Segments = two_segments, class Input = replicated>
-using packed_colwise = linear_style<"packed_colwise", Group, Input, sharded<out_features, Segments>, sharded<out_features, Segments>, sharded<hidden, Segments>>;
+using packed_colwise = linear_style<"packed_colwise", Group, Input, sharded<out_features, Segments>,
+                                    sharded<out_features, Segments>, sharded<hidden, Segments>>;
 
 /// As rowwise for an input that is packed, cut segment by segment.
 template <class Group, class Segments = two_segments, class Output = replicated>
-using packed_rowwise = linear_style<"packed_rowwise", Group, sharded<hidden, Segments>, sharded<in_features, Segments>, replicated, Output>;
+using packed_rowwise = linear_style<"packed_rowwise", Group, sharded<hidden, Segments>, sharded<in_features, Segments>,
+                                    replicated, Output>;
 
 /// The same weight on every rank, on activations that every rank has.
 struct replicated_linear {

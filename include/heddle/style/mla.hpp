@@ -16,7 +16,8 @@ struct mla_kv_a_proj {
   using group = Group;
   using weight = placement<>;
   using bias = placement<>;
-  using forward = sequence<gemm<placement<>, placement<>, placement<>>, add_bias<placement<>, placement<>>, slice<>, on_port<1, sequence<copy<Group>>>>;
+  using forward = sequence<gemm<placement<>, placement<>, placement<>>, add_bias<placement<>, placement<>>, slice<>,
+                           on_port<1, sequence<copy<Group>>>>;
   using backward = conjugate_t<forward>;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The styles of replicated norm weights: what differs is only what the ranks hold, and so which sum their gradient needs.
+// The styles of replicated norm weights: what differs is only what the ranks hold, and so which sum their gradient
+// needs.
 #pragma once
 
 #include <heddle/compute/norm.hpp>
@@ -23,9 +24,10 @@ using replicated_norm = norm_style<"replicated", placement<>>;
 template <class Group>
 using sequence_parallel = norm_style<"sequence_parallel", placement<on<Group, sharded<tokens>>>>;
 
-/// One weight for every head while heads are sharded (q_norm and k_norm between colwise and rowwise): no traffic, and the
-/// weight's gradient is a sum over the group, taken once a step.
+/// One weight for every head while heads are sharded (q_norm and k_norm between colwise and rowwise): no traffic, and
+/// the weight's gradient is a sum over the group, taken once a step.
 template <class Group>
-using replicated_with_grad_allreduce = norm_style<"replicated_with_grad_allreduce", placement<on<Group, sharded<hidden>>>>;
+using replicated_with_grad_allreduce =
+    norm_style<"replicated_with_grad_allreduce", placement<on<Group, sharded<hidden>>>>;
 
 }  // namespace heddle::inline HEDDLE_ABI

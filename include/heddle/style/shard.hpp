@@ -35,12 +35,14 @@ struct cutter<on<Group, sharded<Axis, Partition>>> {
   template <class Grid>
   static void cut(box& part, parameter_kind kind, Grid const& grid, int rank) {
     std::size_t const dimension = dimension_of<Axis>(kind, part.axes.size());
-    if (dimension != no_dimension) part.cut<Partition>(dimension, grid.template size<Group>(), grid.template coordinate<Group>(rank));
+    if (dimension != no_dimension)
+      part.cut<Partition>(dimension, grid.template size<Group>(), grid.template coordinate<Group>(rank));
   }
 };
 
 template <class Grid, class... Entries>
-box shard(placement<Entries...>, [[maybe_unused]] parameter_kind kind, shape_t const& shape, Grid const& grid, [[maybe_unused]] int rank) {
+box shard(placement<Entries...>, [[maybe_unused]] parameter_kind kind, shape_t const& shape, Grid const& grid,
+          [[maybe_unused]] int rank) {
   box part = box::all(shape);
   (cutter<Entries>::cut(part, kind, grid, rank), ...);
   return part;

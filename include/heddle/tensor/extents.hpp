@@ -34,13 +34,15 @@ class extents {
  public:
   using axes = type_list<typename dimension_traits<Dimensions>::axis...>;
   static constexpr std::size_t rank = sizeof...(Dimensions);
-  static constexpr std::size_t rank_dynamic = (std::size_t{0} + ... + (dimension_traits<Dimensions>::size == dynamic ? 1 : 0));
+  static constexpr std::size_t rank_dynamic =
+      (std::size_t{0} + ... + (dimension_traits<Dimensions>::size == dynamic ? 1 : 0));
 
   constexpr extents() = default;
   /// One size for each dimension that is not fixed, in order.
   template <std::convertible_to<index_t>... Sizes>
     requires(sizeof...(Sizes) == rank_dynamic && rank_dynamic > 0)
-  HEDDLE_HOST_DEVICE constexpr explicit(rank_dynamic == 1) extents(Sizes... sizes) : sizes_{static_cast<index_t>(sizes)...} {}
+  HEDDLE_HOST_DEVICE constexpr explicit(rank_dynamic == 1) extents(Sizes... sizes)
+      : sizes_{static_cast<index_t>(sizes)...} {}
 
   /// The size of dimension `i`.
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t operator[](std::size_t i) const {
@@ -50,7 +52,8 @@ class extents {
   }
   template <class Axis>
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t size() const {
-    static_assert(contains_v<Axis, axes>, "[heddle.extents.axis] this tensor has no such axis. Fix: name one of its axes.");
+    static_assert(contains_v<Axis, axes>,
+                  "[heddle.extents.axis] this tensor has no such axis. Fix: name one of its axes.");
     return (*this)[index_of_v<Axis, axes>];
   }
   /// The number of elements.

@@ -24,13 +24,16 @@ class view {
   /// A mutable view reads as a constant one.
   template <class Other>
     requires(std::is_same_v<Other const, Element> && !std::is_const_v<Other>)
-  HEDDLE_HOST_DEVICE constexpr view(view<Other, Extents, Memory> other) : data_{other.data()}, extents_{other.shape()} {}
+  HEDDLE_HOST_DEVICE constexpr view(view<Other, Extents, Memory> other)
+      : data_{other.data()}, extents_{other.shape()} {}
 
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr Element* data() const { return data_; }
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr Extents const& shape() const { return extents_; }
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t count() const { return extents_.count(); }
   template <class Axis>
-  [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t size() const { return extents_.template size<Axis>(); }
+  [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t size() const {
+    return extents_.template size<Axis>();
+  }
 
   /// Element (i, j, ...): one index a dimension.
   template <class... Indices>

@@ -40,7 +40,8 @@ TEST_CASE("two grids over the same ranks") {
   host::run(world, [&](host::thread_communicator& c) {
     mesh_groups<host::thread_communicator, tp, dp, etp, ep, edp> groups{c, grid};
     int const rank = c.rank();
-    CHECK(world_ranks<tp>(groups, rank) == std::vector<int>{rank / 4 * 4, rank / 4 * 4 + 1, rank / 4 * 4 + 2, rank / 4 * 4 + 3});
+    CHECK(world_ranks<tp>(groups, rank) ==
+          std::vector<int>{rank / 4 * 4, rank / 4 * 4 + 1, rank / 4 * 4 + 2, rank / 4 * 4 + 3});
     CHECK(world_ranks<etp>(groups, rank) == std::vector<int>{rank / 2 * 2, rank / 2 * 2 + 1});
     CHECK(world_ranks<ep>(groups, rank) == std::vector<int>{rank / 4 * 4 + rank % 2, rank / 4 * 4 + rank % 2 + 2});
     CHECK(world_ranks<edp>(groups, rank) == std::vector<int>{rank % 4, rank % 4 + 4});

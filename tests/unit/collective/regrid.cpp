@@ -28,21 +28,27 @@ TEST_CASE("regrid: tokens that tp shards already are only relabelled") {
   using sequence_parallel_in = regrid<dense_mesh, expert_mesh, sharded<tokens>>;
   static_assert(obeys_law<sequence_parallel_in> && !sequence_parallel_in::splits);
   using joined = sequence<reduce_scatter<tp, tokens>, sequence_parallel_in, all_gather<etp, tokens, as_given>>;
-  static_assert(std::same_as<joined::to, placement<on<dp, folded>, on<edp, given>, on<ep, given>, on<etp, varying>, on<tp, folded>>>);
+  static_assert(
+      std::same_as<joined::to,
+                   placement<on<dp, folded>, on<edp, given>, on<ep, given>, on<etp, varying>, on<tp, folded>>>);
 }
 
 TEST_CASE("regrid: a pipeline stage means the same ranks in both grids and is not touched") {
   using staged = regrid<mesh<tp, cp, dp, pp>, mesh<etp, ep, edp, pp>>;
-  static_assert(std::same_as<staged::from, placement<on<tp, replicated>, on<cp, given>, on<dp, given>, on<etp, folded>, on<ep, folded>, on<edp, folded>>>);
+  static_assert(std::same_as<staged::from, placement<on<tp, replicated>, on<cp, given>, on<dp, given>, on<etp, folded>,
+                                                     on<ep, folded>, on<edp, folded>>>);
   static_assert(obeys_law<staged>);
-  static_assert(std::same_as<sequence<staged, regrid_back<mesh<tp, cp, dp, pp>, mesh<etp, ep, edp, pp>>>::to, sequence<staged>::from>);
+  static_assert(std::same_as<sequence<staged, regrid_back<mesh<tp, cp, dp, pp>, mesh<etp, ep, edp, pp>>>::to,
+                             sequence<staged>::from>);
 }
 
 TEST_CASE("regrid: canonical order, where names decide between equal nesting") {
   using detail::canonical_order;
-  static_assert(canonical_order<dense_mesh> && canonical_order<expert_mesh> && canonical_order<mesh<tp>> && canonical_order<mesh<>>);
+  static_assert(canonical_order<dense_mesh> && canonical_order<expert_mesh> && canonical_order<mesh<tp>> &&
+                canonical_order<mesh<>>);
   static_assert(!canonical_order<mesh<dp, tp>> && !canonical_order<mesh<ep, etp, edp>>);
-  static_assert(canonical_order<mesh<zebra, tile>> && !canonical_order<mesh<tile, zebra>> && !canonical_order<mesh<tile, tile>>);
+  static_assert(canonical_order<mesh<zebra, tile>> && !canonical_order<mesh<tile, zebra>> &&
+                !canonical_order<mesh<tile, tile>>);
 }
 
 TEST_CASE("regrid: there and back is where it was, in a sequence") {

@@ -18,9 +18,11 @@ struct gelu {
 }  // namespace
 
 TEST_CASE("glu: lawful on any placement, not linear, its gradient linear") {
-  static_assert(obeys_law<glu<silu>> && obeys_law<glu<silu, packed, plain>> && obeys_law<glu_grad<silu, packed, plain>>);
+  static_assert(obeys_law<glu<silu>> && obeys_law<glu<silu, packed, plain>> &&
+                obeys_law<glu_grad<silu, packed, plain>>);
   static_assert(!glu<silu>::linear && glu_grad<silu>::linear && !parameterised<glu<silu>>);
-  static_assert(std::same_as<glu_grad<silu, packed, plain>::from, plain> && std::same_as<glu_grad<silu, packed, plain>::to, packed>);
+  static_assert(std::same_as<glu_grad<silu, packed, plain>::from, plain> &&
+                std::same_as<glu_grad<silu, packed, plain>::to, packed>);
 }
 
 TEST_CASE("glu: a user's activation names itself") {

@@ -10,7 +10,8 @@ TEST_CASE("add_bias: lawful, affine, trained; its gradient is linear and trains 
   using features = placement<on<tp, sharded<hidden>>>;
   using used_differently = placement<on<tp, varying>>;
   static_assert(obeys_law<add_bias<placement<>, placement<>>> && obeys_law<add_bias<features, features>>);
-  static_assert(obeys_law<add_bias<used_differently, placement<>, gate_role>> && obeys_law<bias_grad<used_differently, placement<>, gate_role>>);
+  static_assert(obeys_law<add_bias<used_differently, placement<>, gate_role>> &&
+                obeys_law<bias_grad<used_differently, placement<>, gate_role>>);
   using operation_type = add_bias<features, placement<on<tp, sharded<out_features>>>>;
   static_assert(!operation_type::linear && parameterised<operation_type>);
   static_assert(std::same_as<operation_type::parameter, placement<on<tp, sharded<out_features>>>>);

@@ -18,10 +18,12 @@ using first = expert_gemm<Mode, from, to, weight, fc1_role>;
 
 TEST_CASE("expert_gemm: lawful and trained in both modes, which differ in nothing but name and type") {
   static_assert(obeys_law<first<grouped>> && obeys_law<first<sequential>> && obeys_law<conjugate_t<first<grouped>>>);
-  static_assert(parameterised<first<grouped>> && std::same_as<first<grouped>::parameter, weight> && first<grouped>::linear);
+  static_assert(parameterised<first<grouped>> && std::same_as<first<grouped>::parameter, weight> &&
+                first<grouped>::linear);
   static_assert(!parameterised<conjugate_t<first<grouped>>>);
   static_assert(std::same_as<conjugate_t<first<grouped>>::to, placement<on<ep, routed>, on<etp, partial>>>);
-  static_assert(std::same_as<first<sequential>::mode, sequential> && std::same_as<conjugate_t<first<grouped>>::role, fc1_role>);
+  static_assert(std::same_as<first<sequential>::mode, sequential> &&
+                std::same_as<conjugate_t<first<grouped>>::role, fc1_role>);
   CHECK(describe<first<grouped>>() == "grouped_gemm");
   CHECK(describe<conjugate_t<first<grouped>>>() == "grouped_dgrad");
   CHECK(describe<first<sequential>>() == "sequential_gemm");

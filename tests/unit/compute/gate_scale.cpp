@@ -14,7 +14,9 @@ TEST_CASE("gate_scale: rows and weights in, both gradients out: the router's is 
   static_assert(!scale::linear && conjugate_t<scale>::linear);
   static_assert(std::same_as<scale::to, rows_at>);
   // The same weight on every rank of etp collects a different gradient on each.
-  static_assert(std::same_as<conjugate_t<scale>::to, ports<placement<on<ep, routed>, on<etp, varying>>, placement<on<ep, routed>, on<etp, partial>>>>);
+  static_assert(
+      std::same_as<conjugate_t<scale>::to,
+                   ports<placement<on<ep, routed>, on<etp, varying>>, placement<on<ep, routed>, on<etp, partial>>>>);
   static_assert(std::same_as<gate_scale<rows_at>, gate_scale<rows_at, rows_at>>);
   CHECK(describe<sequence<scale, conjugate_t<scale>>>() == "gate_scale gate_scale_grad");
 }

@@ -15,7 +15,8 @@ TEST_CASE("parameters: views and sizes, empty until somebody fills them") {
   CHECK(moe.route_scale == 1);
   CHECK(moe.fc1.weight.count() == 0);
   CHECK(norm_weight<float>{}.epsilon == 1e-6F);
-  static_assert(std::is_same_v<linear<bf16>::element_type, bf16> && std::is_same_v<sliced_linear<float>::element_type, float>);
+  static_assert(std::is_same_v<linear<bf16>::element_type, bf16> &&
+                std::is_same_v<sliced_linear<float>::element_type, float>);
   static_assert(std::is_trivially_copyable_v<linear<float>> && std::is_trivially_copyable_v<moe_weights<bf16>>);
 }
 

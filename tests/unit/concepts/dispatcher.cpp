@@ -36,5 +36,6 @@ struct silent_about_copies {
 
 TEST_CASE("dispatcher: groups, order, move, and whether copies return") {
   static_assert(dispatcher<own_dispatcher>);
-  static_assert(!dispatcher<without_order> && !dispatcher<move_has_no_conjugate> && !dispatcher<silent_about_copies> && !dispatcher<int>);
+  static_assert(!dispatcher<without_order> && !dispatcher<move_has_no_conjugate> && !dispatcher<silent_about_copies> &&
+                !dispatcher<int>);
 }

@@ -12,7 +12,9 @@ struct own_backend {
   template <class X, class W, class Y>
   void multiply(X, W, Y) {}
   template <class Element>
-  Element* allocate(index_t) { return nullptr; }
+  Element* allocate(index_t) {
+    return nullptr;
+  }
   index_t* allocate_counts(index_t) { return nullptr; }
   std::span<index_t const> visible(std::span<index_t const> counts) { return counts; }
 };

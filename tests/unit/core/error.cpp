@@ -20,7 +20,8 @@ TEST_CASE("error: the text says kind, fault, place among the ranks and remedy") 
 
 TEST_CASE("error: a communicator adds culprit, operation and number") {
   error const blamed = error(error_kind::timeout, "rank 2 is late", "wait longer", 0).blames(2, "all_reduce", 17);
-  CHECK(std::string{blamed.what()} == "heddle: timeout: rank 2 is late [all_reduce #17] [culprit rank 2] [rank 0] Fix: wait longer");
+  CHECK(std::string{blamed.what()} ==
+        "heddle: timeout: rank 2 is late [all_reduce #17] [culprit rank 2] [rank 0] Fix: wait longer");
   CHECK(blamed.culprit() == 2);
   CHECK(blamed.operation() == "all_reduce");
   CHECK(blamed.sequence() == 17);

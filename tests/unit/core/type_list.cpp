@@ -24,9 +24,11 @@ TEST_CASE("concat_t: joins lists of one template in order, by twos and by eights
   using nothing = list<>;
   static_assert(std::same_as<concat_t<one, two, nothing, one, two, one, nothing, two>,
                              list<item<0>, item<1>, item<2>, item<0>, item<1>, item<2>, item<0>, item<1>, item<2>>>);
-  static_assert(std::same_as<concat_t<one, one, one, one, one, one, one, one, two>,
-                             list<item<0>, item<0>, item<0>, item<0>, item<0>, item<0>, item<0>, item<0>, item<1>, item<2>>>);
-  static_assert(concat_t<two, two, two, two, two, two, two, two, two, two, two, two, two, two, two, two, two>::size == 34);
+  static_assert(
+      std::same_as<concat_t<one, one, one, one, one, one, one, one, two>,
+                   list<item<0>, item<0>, item<0>, item<0>, item<0>, item<0>, item<0>, item<0>, item<1>, item<2>>>);
+  static_assert(concat_t<two, two, two, two, two, two, two, two, two, two, two, two, two, two, two, two, two>::size ==
+                34);
 }
 
 TEST_CASE("contains_v and index_of_v: the first place of a type, the size for a stranger") {

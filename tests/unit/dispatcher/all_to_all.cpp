@@ -23,5 +23,6 @@ TEST_CASE("all_to_all_dispatcher: permute, exchange, gather over etp, sort; and 
 TEST_CASE("all_to_all_dispatcher: any two groups") {
   struct left : group<"left", 40> {};
   struct right : group<"right", 45> {};
-  CHECK(describe<all_to_all_dispatcher<left, right>::move>() == "all_to_all<left> all_gather<right, tokens> sort_chunks<left>");
+  CHECK(describe<all_to_all_dispatcher<left, right>::move>() ==
+        "all_to_all<left> all_gather<right, tokens> sort_chunks<left>");
 }

@@ -22,5 +22,6 @@ TEST_CASE("masked: tokens that are sharded are gathered first and reduced back, 
   static_assert(dispatcher<policy>);
   CHECK(describe<policy::move>() == "all_gather<etp, tokens> all_gather<ep, tokens> select<ep>");
   CHECK(describe<conjugate_t<policy::move>>() == "unselect<ep> reduce_scatter<ep, tokens> reduce_scatter<etp, tokens>");
-  static_assert(std::same_as<policy::move::from, placement<on<ep, sharded<tokens, balanced>>, on<etp, sharded<tokens, balanced>>>>);
+  static_assert(std::same_as<policy::move::from,
+                             placement<on<ep, sharded<tokens, balanced>>, on<etp, sharded<tokens, balanced>>>>);
 }

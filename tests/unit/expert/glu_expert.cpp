@@ -21,6 +21,7 @@ TEST_CASE("glu_expert: three parts whose placements meet, in both modes") {
 
 TEST_CASE("glu_expert: both weights are cut over both groups, so no gradient needs a sum over them") {
   using parts = glu_expert<>::on_groups<ep, etp>;
-  static_assert(std::same_as<parameter_gradients_t<concat_t<parts::first, parts::activate, parts::second>>, type_list<placement<>, placement<>>>);
+  static_assert(std::same_as<parameter_gradients_t<concat_t<parts::first, parts::activate, parts::second>>,
+                             type_list<placement<>, placement<>>>);
   static_assert(std::same_as<parts::fc2_weight, placement<on<ep, sharded<experts>>, on<etp, sharded<in_features>>>>);
 }

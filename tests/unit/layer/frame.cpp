@@ -25,9 +25,13 @@ struct own_backend {
   }
   index_t* allocate_counts(index_t) { return count_room.data(); }
   template <class Group>
-  int& communicator() { return group_asked; }
+  int& communicator() {
+    return group_asked;
+  }
   template <class Kernel>
-  void launch(Kernel const&, index_t rows) { launched += rows; }
+  void launch(Kernel const&, index_t rows) {
+    launched += rows;
+  }
 };
 struct kernel_of_nothing {};
 

@@ -10,7 +10,8 @@ using namespace heddle;
 namespace {
 
 using mlp = layer<packed_colwise<tp>, gated<tp>, rowwise<tp>>;
-using sequence_mlp = layer<sequence_parallel<tp>, packed_colwise<tp, two_segments, sharded<tokens>>, gated<tp>, rowwise<tp, sharded<tokens>>>;
+using sequence_mlp = layer<sequence_parallel<tp>, packed_colwise<tp, two_segments, sharded<tokens>>, gated<tp>,
+                           rowwise<tp, sharded<tokens>>>;
 
 }  // namespace
 
@@ -18,14 +19,17 @@ TEST_CASE("layer: styles in a row are one sequence, and a layer is a style") {
   CHECK(describe<mlp::forward>() == "copy<tp> gemm add_bias swiglu gemm all_reduce<tp> add_bias");
   CHECK(describe<mlp::backward>() == "bias_grad copy<tp> dgrad swiglu_grad bias_grad dgrad all_reduce<tp>");
   static_assert(std::same_as<mlp::from, placement<on<tp, replicated>>> && std::same_as<mlp::to, mlp::from>);
-  static_assert(std::same_as<conjugate_t<mlp::backward>, mlp::forward> && std::same_as<mlp::backward::from, dual_t<mlp::to>>);
+  static_assert(std::same_as<conjugate_t<mlp::backward>, mlp::forward> &&
+                std::same_as<mlp::backward::from, dual_t<mlp::to>>);
   static_assert(parallel_style<mlp> && mlp::styles::size == 3);
   static_assert(std::same_as<layer<mlp, mlp>::forward, concat_t<mlp::forward, mlp::forward>>);
 }
 
 TEST_CASE("layer: sequence parallelism reduces what tokens are sharded under: the norm and the last bias") {
-  CHECK(describe<sequence_mlp::forward>() == "rms_norm all_gather<tp, tokens> gemm add_bias swiglu gemm reduce_scatter<tp, tokens> add_bias");
-  CHECK(describe<sequence_mlp::backward>() == "bias_grad all_gather<tp, tokens> dgrad swiglu_grad bias_grad dgrad reduce_scatter<tp, tokens> rms_norm_grad");
+  CHECK(describe<sequence_mlp::forward>() ==
+        "rms_norm all_gather<tp, tokens> gemm add_bias swiglu gemm reduce_scatter<tp, tokens> add_bias");
+  CHECK(describe<sequence_mlp::backward>() ==
+        "bias_grad all_gather<tp, tokens> dgrad swiglu_grad bias_grad dgrad reduce_scatter<tp, tokens> rms_norm_grad");
   using summed = placement<on<tp, partial>>;
   using none = placement<>;
   static_assert(std::same_as<sequence_mlp::gradients, type_list<summed, none, none, none, summed>>);

@@ -23,7 +23,8 @@ error_kind refusal(Make make) {
 TEST_CASE("folding: both grids number the same ranks") {
   constexpr folding<> grid{dense_mesh{2, 4}, expert_mesh{1, 4, 2}};
   static_assert(grid.world() == 8);
-  static_assert(grid.size<tp>() == 2 && grid.size<dp>() == 4 && grid.size<ep>() == 4 && grid.size<edp>() == 2 && grid.size<etp>() == 1);
+  static_assert(grid.size<tp>() == 2 && grid.size<dp>() == 4 && grid.size<ep>() == 4 && grid.size<edp>() == 2 &&
+                grid.size<etp>() == 1);
   for (int rank = 0; rank < 8; ++rank) {
     CHECK(grid.coordinate<tp>(rank) + 2 * grid.coordinate<dp>(rank) == rank);
     CHECK(grid.coordinate<etp>(rank) + grid.coordinate<ep>(rank) + 4 * grid.coordinate<edp>(rank) == rank);
@@ -62,5 +63,7 @@ TEST_CASE("folding: unequal worlds and pipeline stages of other ranks are refuse
   CHECK(refusal([] { folding<dense, expert>{dense{2, 2, 2}, expert{1, 4, 1, 2}}; }) == error_kind::io);  // fits
   using inverted = mesh<pp, etp, ep, edp>;
   CHECK(refusal([] { folding<dense, inverted>{dense{2, 2, 2}, inverted{2, 1, 4, 1}}; }) == error_kind::shape);
-  CHECK(refusal([] { folding<dense, inverted>{dense{2, 2, 1}, inverted{1, 1, 4, 1}}; }) == error_kind::io);  // one stage
+  CHECK(refusal([] {
+          folding<dense, inverted>{dense{2, 2, 1}, inverted{1, 1, 4, 1}};
+        }) == error_kind::io);  // one stage
 }

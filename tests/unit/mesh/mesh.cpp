@@ -12,7 +12,8 @@ TEST_CASE("mesh: the first group varies fastest, as in Megatron's tp-cp-dp-pp") 
   static_assert(grid.world() == 256);
   static_assert(grid.stride<tp>() == 1 && grid.stride<cp>() == 4 && grid.stride<dp>() == 8 && grid.stride<pp>() == 64);
   for (int rank = 0; rank < grid.world(); ++rank) {
-    int const t = grid.coordinate<tp>(rank), c = grid.coordinate<cp>(rank), d = grid.coordinate<dp>(rank), p = grid.coordinate<pp>(rank);
+    int const t = grid.coordinate<tp>(rank), c = grid.coordinate<cp>(rank), d = grid.coordinate<dp>(rank),
+              p = grid.coordinate<pp>(rank);
     CHECK(t + 4 * (c + 2 * (d + 8 * p)) == rank);
   }
 }

@@ -17,7 +17,8 @@ bool is_bijection(std::int64_t total, int parts) {
     std::int64_t next = -1;
     for (int index = 0; index < parts; ++index) {
       range const piece = Partition::piece(total, parts, index, segment);
-      ordered = ordered && piece.size >= 0 && piece.begin >= 0 && piece.end() <= total && (next < 0 || piece.begin == next);
+      ordered =
+          ordered && piece.size >= 0 && piece.begin >= 0 && piece.end() <= total && (next < 0 || piece.begin == next);
       next = piece.end();
       for (std::int64_t i = piece.begin; i < piece.end(); ++i) ++owners[static_cast<std::size_t>(i)];
     }
@@ -93,12 +94,11 @@ TEST_CASE("segmented: a rank owns its piece of every segment") {
   CHECK_THROWS_AS(static_cast<void>(gate_up::piece(7, 2, 0, 0)), error);
 }
 
-TEST_CASE("as_given: each rank has what it brings") {
-  static_assert(as_given::piece(7, 3, 2) == range{0, 7});
-}
+TEST_CASE("as_given: each rank has what it brings") { static_assert(as_given::piece(7, 3, 2) == range{0, 7}); }
 
 TEST_CASE("partition: the concept wants segments and pieces") {
-  static_assert(partition<ceil_chunk> && partition<balanced> && partition<even> && partition<as_given> && partition<fused_qkv>);
+  static_assert(partition<ceil_chunk> && partition<balanced> && partition<even> && partition<as_given> &&
+                partition<fused_qkv>);
   struct nothing {};
   static_assert(!partition<nothing> && !partition<int>);
 }

@@ -15,22 +15,26 @@ using through = sequence<split<tp, hidden>, unsplit<tp, hidden>>;
 using tokens_whole = sequence<unsplit<dp, tokens>, split<dp, tokens>>;
 
 template <class Sequence>
-constexpr bool lawful = std::same_as<typename conjugate_t<Sequence>::from, dual_t<typename Sequence::to>> &&
-                        std::same_as<typename conjugate_t<Sequence>::to, dual_t<typename Sequence::from>> &&
-                        std::same_as<conjugate_t<conjugate_t<Sequence>>, Sequence>;
+constexpr bool lawful = std::same_as<typename conjugate_t<Sequence>::from, dual_t<typename Sequence::to>>&&
+    std::same_as<typename conjugate_t<Sequence>::to, dual_t<typename Sequence::from>>&&
+        std::same_as<conjugate_t<conjugate_t<Sequence>>, Sequence>;
 
 }  // namespace
 
 TEST_CASE("fork and join: conjugates of each other, branch by branch") {
-  static_assert(std::same_as<conjugate_t<fork<sequence<copy<tp>>, sequence<>>>, join<sequence<all_reduce<tp>>, sequence<>>>);
-  static_assert(std::same_as<conjugate_t<join<sequence<copy<tp>>, sequence<>>>, fork<sequence<all_reduce<tp>>, sequence<>>>);
+  static_assert(
+      std::same_as<conjugate_t<fork<sequence<copy<tp>>, sequence<>>>, join<sequence<all_reduce<tp>>, sequence<>>>);
+  static_assert(
+      std::same_as<conjugate_t<join<sequence<copy<tp>>, sequence<>>>, fork<sequence<all_reduce<tp>>, sequence<>>>);
   static_assert(std::same_as<conjugate_t<on_port<1, sequence<copy<tp>>>>, on_port<1, sequence<all_reduce<tp>>>>);
-  static_assert(std::same_as<conjugate_t<each<sequence<all_gather<tp, tokens>>>>, each<sequence<reduce_scatter<tp, tokens>>>>);
+  static_assert(
+      std::same_as<conjugate_t<each<sequence<all_gather<tp, tokens>>>>, each<sequence<reduce_scatter<tp, tokens>>>>);
 }
 
 TEST_CASE("residual: one placement in and out, and its own kind backwards") {
   using block = residual<through>;
-  static_assert(std::same_as<block::from, placement<on<tp, replicated>>> && std::same_as<block::to, placement<on<tp, replicated>>>);
+  static_assert(std::same_as<block::from, placement<on<tp, replicated>>> &&
+                std::same_as<block::to, placement<on<tp, replicated>>>);
   static_assert(lawful<block> && lawful<residual<residual<through>>> && lawful<residual<tokens_whole>>);
 }
 
@@ -56,20 +60,25 @@ TEST_CASE("fork: in the middle of a sequence, and inside a branch") {
 }
 
 TEST_CASE("join: four values, each through its branch") {
-  using four = sequence<fork<sequence<>, sequence<copy<tp>>, sequence<>, sequence<>>, join<sequence<copy<tp>>, sequence<>, sequence<copy<tp>>, sequence<copy<tp>>>>;
+  using four = sequence<fork<sequence<>, sequence<copy<tp>>, sequence<>, sequence<>>,
+                        join<sequence<copy<tp>>, sequence<>, sequence<copy<tp>>, sequence<copy<tp>>>>;
   static_assert(std::same_as<four::to, placement<on<tp, varying>>>);
   static_assert(lawful<four>);
 }
 
 TEST_CASE("each and on_port: act inside the bundle, the others wait") {
-  using gathered = sequence<fork<sequence<>, sequence<>>, each<sequence<all_gather<tp, tokens>>>, on_port<0, sequence<copy<dp>>>>;
+  using gathered =
+      sequence<fork<sequence<>, sequence<>>, each<sequence<all_gather<tp, tokens>>>, on_port<0, sequence<copy<dp>>>>;
   static_assert(std::same_as<gathered::from, placement<on<dp, replicated>, on<tp, sharded<tokens>>>>);
-  static_assert(std::same_as<gathered::to, ports<placement<on<dp, varying>, on<tp, varying>>, placement<on<dp, replicated>, on<tp, varying>>>>);
+  static_assert(
+      std::same_as<gathered::to,
+                   ports<placement<on<dp, varying>, on<tp, varying>>, placement<on<dp, replicated>, on<tp, varying>>>>);
   static_assert(lawful<gathered>);
 }
 
 TEST_CASE("the gradient of a product reaches both factors: the law with two ports inside a fork") {
-  using gate = sequence<fork<sequence<>, sequence<copy<tp>>>, on_port<0, sequence<copy<tp>>>, gate_scale<placement<on<tp, varying>>>>;
+  using gate = sequence<fork<sequence<>, sequence<copy<tp>>>, on_port<0, sequence<copy<tp>>>,
+                        gate_scale<placement<on<tp, varying>>>>;
   static_assert(std::same_as<gate::from, placement<on<tp, replicated>>>);
   static_assert(lawful<gate>);
 }

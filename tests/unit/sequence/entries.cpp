@@ -26,8 +26,10 @@ TEST_CASE("element_t: the type at an index, void before the first") {
 }
 
 TEST_CASE("mentions: what operations name, through every combinator") {
-  using seen = detail::mentions<sequence<fork<sequence<copy<tp>>, sequence<>>, on_port<0, sequence<all_reduce<dp>>>, each<sequence<copy<tp>>>>>::type;
-  static_assert(std::same_as<seen, type_list<on<tp, replicated>, on<tp, varying>, on<dp, partial>, on<dp, replicated>>>);
+  using seen = detail::mentions<sequence<fork<sequence<copy<tp>>, sequence<>>, on_port<0, sequence<all_reduce<dp>>>,
+                                         each<sequence<copy<tp>>>>>::type;
+  static_assert(
+      std::same_as<seen, type_list<on<tp, replicated>, on<tp, varying>, on<dp, partial>, on<dp, replicated>>>);
   static_assert(detail::group_count(seen{}) == 2);
 }
 

@@ -29,7 +29,8 @@ TEST_CASE("parameter gradients: replicated rows need no reduction, sequences wit
 
 TEST_CASE("parameter gradients: a sum over every group that cuts the rows, in canonical order") {
   static_assert(needs<sequence<split<dp, tokens>, split<tp, tokens>, whole_norm>, summed<dp, tp>>);
-  static_assert(needs<sequence<whole_norm, unsplit<tp, tokens>, unsplit<dp, tokens>>, summed<dp, tp>>);  // learned later
+  static_assert(
+      needs<sequence<whole_norm, unsplit<tp, tokens>, unsplit<dp, tokens>>, summed<dp, tp>>);  // learned later
   static_assert(needs<sequence<whole_norm, unsplit<tp, tokens>, whole_norm>, summed<tp>, summed<>>);
 }
 
@@ -38,7 +39,8 @@ TEST_CASE("parameter gradients: on a summand, each rank has a part of the sum") 
 }
 
 TEST_CASE("parameter gradients: a parameter that is cut keeps its own gradient") {
-  using colwise = gemm<placement<on<tp, varying>>, placement<on<tp, sharded<hidden>>>, placement<on<tp, sharded<out_features>>>>;
+  using colwise =
+      gemm<placement<on<tp, varying>>, placement<on<tp, sharded<hidden>>>, placement<on<tp, sharded<out_features>>>>;
   static_assert(needs<sequence<all_gather<tp, tokens>, colwise>, summed<>>);
   static_assert(needs<sequence<split<dp, tokens>, copy<tp>, colwise>, summed<dp>>);
 }
@@ -46,7 +48,8 @@ TEST_CASE("parameter gradients: a parameter that is cut keeps its own gradient")
 TEST_CASE("parameter gradients: branches, in the order the parameters are met") {
   using shared = residual<sequence<whole_norm>>;
   static_assert(needs<concat_t<sequence<split<tp, tokens>>, shared>, summed<tp>>);
-  using apart = sequence<fork<sequence<whole_norm>, sequence<split<tp, tokens>, whole_gemm, unsplit<tp, tokens>>>, join<sequence<>, sequence<whole_norm>>>;
+  using apart = sequence<fork<sequence<whole_norm>, sequence<split<tp, tokens>, whole_gemm, unsplit<tp, tokens>>>,
+                         join<sequence<>, sequence<whole_norm>>>;
   static_assert(needs<apart, summed<>, summed<tp>, summed<>>);
   using bundle = sequence<fork<sequence<>, sequence<>>, on_port<1, sequence<copy<tp>, whole_gemm>>>;
   static_assert(needs<bundle, summed<tp>>);

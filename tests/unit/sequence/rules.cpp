@@ -8,8 +8,8 @@ using namespace heddle::detail;
 
 namespace {
 
-using universe = type_list<on<dp, sharded<tokens>>, on<tp, sharded<tokens>>, on<dp, replicated>, on<tp, replicated>, on<tp, partial>,
-                           on<tp, sharded<hidden>>, on<tp, varying>>;
+using universe = type_list<on<dp, sharded<tokens>>, on<tp, sharded<tokens>>, on<dp, replicated>, on<tp, replicated>,
+                           on<tp, partial>, on<tp, sharded<hidden>>, on<tp, varying>>;
 template <class... Entries>
 constexpr flow_map map = map_of<universe, placement<Entries...>>::value;
 

@@ -13,7 +13,8 @@ using namespace heddle;
 namespace {
 
 template <class... Blocks>
-using ten = concat_t<Blocks..., Blocks..., Blocks..., Blocks..., Blocks..., Blocks..., Blocks..., Blocks..., Blocks..., Blocks...>;
+using ten = concat_t<Blocks..., Blocks..., Blocks..., Blocks..., Blocks..., Blocks..., Blocks..., Blocks..., Blocks...,
+                     Blocks...>;
 
 }  // namespace
 
@@ -34,9 +35,11 @@ TEST_CASE("sequence: groups that an operation does not name pass it") {
 
 TEST_CASE("sequence: the conjugate is reversed, obeys the law, and twice is the sequence") {
   using forward = sequence<all_gather<tp, tokens>, split<dp, hidden>, unsplit<dp, hidden>>;
-  static_assert(std::same_as<conjugate_t<forward>, sequence<split<dp, hidden>, unsplit<dp, hidden>, reduce_scatter<tp, tokens>>>);
+  static_assert(
+      std::same_as<conjugate_t<forward>, sequence<split<dp, hidden>, unsplit<dp, hidden>, reduce_scatter<tp, tokens>>>);
   static_assert(std::same_as<conjugate_t<conjugate_t<forward>>, forward>);
-  static_assert(std::same_as<conjugate_t<forward>::from, dual_t<forward::to>> && std::same_as<conjugate_t<forward>::to, dual_t<forward::from>>);
+  static_assert(std::same_as<conjugate_t<forward>::from, dual_t<forward::to>> &&
+                std::same_as<conjugate_t<forward>::to, dual_t<forward::from>>);
   static_assert(std::same_as<conjugate_t<sequence<>>, sequence<>>);
 }
 
@@ -59,7 +62,8 @@ TEST_CASE("sequence: six hundred operations, more than a fold may nest") {
 }
 
 TEST_CASE("sequence: several values at the door") {
-  using meeting = sequence<on_port<1, sequence<copy<tp>>>, gate_scale<placement<on<tp, sharded<hidden>>>, placement<on<tp, varying>>>>;
+  using meeting = sequence<on_port<1, sequence<copy<tp>>>,
+                           gate_scale<placement<on<tp, sharded<hidden>>>, placement<on<tp, varying>>>>;
   static_assert(std::same_as<meeting::from, ports<placement<on<tp, sharded<hidden>>>, placement<on<tp, replicated>>>>);
   static_assert(std::same_as<meeting::to, placement<on<tp, sharded<hidden>>>>);
   static_assert(std::same_as<conjugate_t<meeting>::to, dual_t<meeting::from>>);

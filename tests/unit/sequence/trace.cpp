@@ -18,10 +18,14 @@ using bias = add_bias<none, none>;
 
 /// What is wrong with a sequence, without the compiler stopping at it.
 template <class... Operations>
-constexpr flow fault_of() { return traced<sequence<Operations...>>::value; }
+constexpr flow fault_of() {
+  return traced<sequence<Operations...>>::value;
+}
 
 template <class... Operations>
-constexpr flow_fault kind() { return fault_of<Operations...>().fault; }
+constexpr flow_fault kind() {
+  return fault_of<Operations...>().fault;
+}
 
 struct one_sided_back;
 struct one_sided : operation_base<"one_sided", placement<on<tp, partial>>, placement<>, one_sided_back> {};
@@ -33,7 +37,8 @@ TEST_CASE("trace: a link names the operation and both entries") {
   constexpr flow f = fault_of<copy<dp>, copy<tp>, all_reduce<tp>>();
   using universe = traced<sequence<copy<dp>, copy<tp>, all_reduce<tp>>>::universe;
   static_assert(f.fault == flow_fault::link && f.fault_operation == 2);
-  static_assert(std::same_as<element_t<universe, f.have>, on<tp, varying>> && std::same_as<element_t<universe, f.need>, on<tp, partial>>);
+  static_assert(std::same_as<element_t<universe, f.have>, on<tp, varying>> &&
+                std::same_as<element_t<universe, f.need>, on<tp, partial>>);
 }
 
 TEST_CASE("trace: nesting, both ways") {
@@ -50,7 +55,8 @@ TEST_CASE("trace: a demand that comes late makes an early operation wrong") {
   static_assert(fault_of<unsplit<dp, tokens>, unsplit<tp, tokens>>().fault_operation == 0);
   static_assert(kind<bias, all_reduce<tp>>() == flow_fault::nonlinear);
   static_assert(fault_of<bias, all_reduce<tp>>().fault_operation == 0);
-  static_assert(kind<fork<sequence<>, sequence<bias>>, join<sequence<>, sequence<>>, all_reduce<tp>>() == flow_fault::nonlinear);
+  static_assert(kind<fork<sequence<>, sequence<bias>>, join<sequence<>, sequence<>>, all_reduce<tp>>() ==
+                flow_fault::nonlinear);
 }
 
 TEST_CASE("trace: what is not linear refuses a summand, named or not, on every group") {
@@ -76,14 +82,16 @@ TEST_CASE("trace: values are counted") {
   static_assert(kind<copy<tp>, on_port<1, sequence<>>>() == flow_fault::ports);
   static_assert(kind<two, two>() == flow_fault::ports);
   static_assert(kind<two, join<sequence<two>, sequence<>>>() == flow_fault::ports);  // a branch gives one value
-  static_assert(kind<two, on_port<1, sequence<>>, each<sequence<>>, join<sequence<>, sequence<>>>() == flow_fault::none);
+  static_assert(kind<two, on_port<1, sequence<>>, each<sequence<>>, join<sequence<>, sequence<>>>() ==
+                flow_fault::none);
 }
 
 TEST_CASE("trace: values that meet must agree") {
   static_assert(kind<fork<sequence<copy<tp>>, sequence<>>, join<sequence<>, sequence<>>>() == flow_fault::disagree);
   static_assert(kind<fork<sequence<copy<tp>>, sequence<>>, gate_scale<>>() == flow_fault::disagree);
   static_assert(kind<fork<sequence<copy<tp>>, sequence<copy<tp>>>, gate_scale<>>() == flow_fault::none);
-  static_assert(kind<fork<sequence<copy<tp>>, sequence<split<tp, hidden>>>>() == flow_fault::none);  // both start replicated
+  static_assert(kind<fork<sequence<copy<tp>>, sequence<split<tp, hidden>>>>() ==
+                flow_fault::none);  // both start replicated
   static_assert(kind<fork<sequence<copy<tp>>, sequence<unsplit<tp, hidden>>>>() == flow_fault::link);
 }
 

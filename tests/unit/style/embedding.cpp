@@ -13,7 +13,8 @@ TEST_CASE("embedding_rowwise: zero rows for foreign ids, summed") {
   static_assert(parallel_style<style>);
   CHECK(describe<style::forward>() == "embedding all_reduce<tp>");
   CHECK(describe<style::backward>() == "copy<tp> embedding_grad");
-  static_assert(std::same_as<style::forward::from, placement<on<tp, replicated>>> && std::same_as<style::forward::to, placement<on<tp, replicated>>>);
+  static_assert(std::same_as<style::forward::from, placement<on<tp, replicated>>> &&
+                std::same_as<style::forward::to, placement<on<tp, replicated>>>);
   static_assert(std::same_as<style::weight, placement<on<tp, sharded<vocab>>>>);
   static_assert(std::same_as<parameter_gradients_t<style::forward>, type_list<placement<>>>);
 }

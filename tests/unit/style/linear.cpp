@@ -13,10 +13,10 @@ namespace {
 template <class State>
 using on_tp = placement<on<tp, State>>;
 template <class Style, class From, class To>
-constexpr bool goes = parallel_style<Style> && std::same_as<typename Style::forward::from, on_tp<From>> &&
-                      std::same_as<typename Style::forward::to, on_tp<To>> && std::same_as<typename Style::backward::from, dual_t<on_tp<To>>> &&
-                      std::same_as<typename Style::backward::to, dual_t<on_tp<From>>> &&
-                      std::same_as<conjugate_t<typename Style::backward>, typename Style::forward>;
+constexpr bool goes = parallel_style<Style>&& std::same_as<typename Style::forward::from, on_tp<From>>&& std::same_as<
+    typename Style::forward::to, on_tp<To>>&& std::same_as<typename Style::backward::from, dual_t<on_tp<To>>>&&
+    std::same_as<typename Style::backward::to, dual_t<on_tp<From>>>&&
+        std::same_as<conjugate_t<typename Style::backward>, typename Style::forward>;
 /// The gradients of weight and bias.
 template <class Style, class Weight, class Bias>
 constexpr bool needs = std::same_as<parameter_gradients_t<typename Style::forward>, type_list<Weight, Bias>>;
@@ -31,7 +31,8 @@ TEST_CASE("colwise: whole in, features out") {
   CHECK(describe<style::forward>() == "copy<tp> gemm add_bias");
   CHECK(describe<style::backward>() == "bias_grad dgrad all_reduce<tp>");
   static_assert(goes<style, replicated, sharded<hidden>> && needs<style, nothing, nothing>);
-  static_assert(std::same_as<style::weight, on_tp<sharded<out_features>>> && std::same_as<style::bias, on_tp<sharded<out_features>>>);
+  static_assert(std::same_as<style::weight, on_tp<sharded<out_features>>> &&
+                std::same_as<style::bias, on_tp<sharded<out_features>>>);
 }
 
 TEST_CASE("colwise from sharded tokens: sequence parallelism") {
@@ -59,7 +60,8 @@ TEST_CASE("rowwise: features in, the sum out, the bias once, behind the sum") {
   CHECK(describe<style::forward>() == "gemm all_reduce<tp> add_bias");
   CHECK(describe<style::backward>() == "bias_grad copy<tp> dgrad");
   static_assert(goes<style, sharded<hidden>, replicated> && needs<style, nothing, nothing>);
-  static_assert(std::same_as<style::weight, on_tp<sharded<in_features>>> && std::same_as<style::bias, on_tp<replicated>>);
+  static_assert(std::same_as<style::weight, on_tp<sharded<in_features>>> &&
+                std::same_as<style::bias, on_tp<replicated>>);
 }
 
 TEST_CASE("rowwise to sharded tokens: its bias meets a part of the tokens, so that gradient is a sum") {
@@ -97,13 +99,15 @@ TEST_CASE("replicated_linear: no traffic, no reduction; behind a copy its gradie
   CHECK(describe<style::forward>() == "gemm add_bias");
   CHECK(describe<style::backward>() == "bias_grad dgrad");
   static_assert(parallel_style<style> && needs<style, nothing, nothing>);
-  static_assert(std::same_as<parameter_gradients_t<concat_t<sequence<copy<tp>>, style::forward>>, type_list<sum_over_tp, sum_over_tp>>);
+  static_assert(std::same_as<parameter_gradients_t<concat_t<sequence<copy<tp>>, style::forward>>,
+                             type_list<sum_over_tp, sum_over_tp>>);
 }
 
 TEST_CASE("colwise and rowwise: dp x tp; groups that a style does not name pass it") {
   using region = concat_t<colwise<tp>::forward, rowwise<tp>::forward>;
   using layer_of = concat_t<sequence<split<dp, tokens>>, region, sequence<unsplit<dp, tokens>>>;
-  static_assert(std::same_as<layer_of::from, placement<on<dp, replicated>, on<tp, replicated>>> && std::same_as<layer_of::to, layer_of::from>);
+  static_assert(std::same_as<layer_of::from, placement<on<dp, replicated>, on<tp, replicated>>> &&
+                std::same_as<layer_of::to, layer_of::from>);
   using over_dp = placement<on<dp, partial>>;
   static_assert(std::same_as<parameter_gradients_t<layer_of>, type_list<over_dp, over_dp, over_dp, over_dp>>);
 }

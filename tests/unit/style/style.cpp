@@ -26,8 +26,10 @@ TEST_CASE("convert_t: the one collective between two states") {
 TEST_CASE("convert_t: every conversion starts and ends where it says") {
   auto check = []<class From, class To>(From, To) {
     using steps = convert_t<cross, From, To>;
-    static_assert(std::same_as<typename steps::from, placement<on<cross, From>>> && std::same_as<typename steps::to, placement<on<cross, To>>>);
-    static_assert(std::same_as<conjugate_t<steps>, convert_t<cross, dual_t<To>, dual_t<From>>>);  // a conversion's conjugate is one
+    static_assert(std::same_as<typename steps::from, placement<on<cross, From>>> &&
+                  std::same_as<typename steps::to, placement<on<cross, To>>>);
+    static_assert(std::same_as<conjugate_t<steps>,
+                               convert_t<cross, dual_t<To>, dual_t<From>>>);  // a conversion's conjugate is one
   };
   check(replicated{}, varying{});
   check(partial{}, replicated{});
@@ -38,7 +40,8 @@ TEST_CASE("convert_t: every conversion starts and ends where it says") {
 }
 
 TEST_CASE("linear_style: a user's style is a line") {
-  using balanced_colwise = linear_style<"balanced_colwise", cross, replicated, sharded<out_features, balanced>, sharded<out_features, balanced>, sharded<hidden, balanced>>;
+  using balanced_colwise = linear_style<"balanced_colwise", cross, replicated, sharded<out_features, balanced>,
+                                        sharded<out_features, balanced>, sharded<hidden, balanced>>;
   CHECK(balanced_colwise::name.view() == "balanced_colwise");
   CHECK(describe<balanced_colwise::forward>() == "copy<cross> gemm add_bias");
   static_assert(std::same_as<balanced_colwise::forward::to, placement<on<cross, sharded<hidden, balanced>>>>);

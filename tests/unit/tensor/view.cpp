@@ -9,7 +9,8 @@ using namespace heddle;
 TEST_CASE("view: dense and row-major, indexed by one number an axis") {
   std::array<int, 24> data{};
   for (int i = 0; i < 24; ++i) data[static_cast<std::size_t>(i)] = i;
-  view<int, extents<experts, fixed<out_features, 3>, in_features>> const all{data.data(), extents<experts, fixed<out_features, 3>, in_features>{2, 4}};
+  view<int, extents<experts, fixed<out_features, 3>, in_features>> const all{
+      data.data(), extents<experts, fixed<out_features, 3>, in_features>{2, 4}};
   CHECK(all.count() == 24);
   CHECK(all.row_size() == 12);
   CHECK(all(0, 0, 0) == 0);
