@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -147,6 +148,7 @@ class rendezvous {
     if (spins_ == 0) return false;
     lock.unlock();
     for (int i = 0; i < spins_; ++i) {
+      if (i % 32 == 31) std::this_thread::yield();  // the rank that is missing may need this core
       if (round_.load(std::memory_order_acquire) != round) {
         lock.lock();
         return true;

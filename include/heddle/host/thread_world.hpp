@@ -58,8 +58,8 @@ class thread_world {
     }
     std::vector<int> members;
     for (int rank = 0; rank < size_; ++rank) members.push_back(rank);
-    // Spinning pays only while every rank has a core of its own.
-    int const spins = static_cast<unsigned>(size_) <= std::thread::hardware_concurrency() ? 2000 : 0;
+    // Looking again costs less than sleeping and waking, and most where every rank has a core of its own.
+    int const spins = static_cast<unsigned>(size_) <= std::thread::hardware_concurrency() ? 4000 : 400;
     root_ = std::make_shared<rendezvous>(family_, std::move(members), true, spins);
     taken_.assign(static_cast<std::size_t>(size_), false);
   }
