@@ -68,10 +68,12 @@
 #include <heddle/layer/forward.hpp>
 #include <heddle/layer/frame.hpp>
 #include <heddle/layer/layer.hpp>
+#include <heddle/layer/run_chunks.hpp>
 #include <heddle/layer/run_collective.hpp>
 #include <heddle/layer/run_compute.hpp>
-#include <heddle/layer/run_dispatch.hpp>
+#include <heddle/layer/run_exchange.hpp>
 #include <heddle/layer/run_experts.hpp>
+#include <heddle/layer/run_permute.hpp>
 #include <heddle/layer/run_regrid.hpp>
 #include <heddle/layer/run_router.hpp>
 #include <heddle/layer/value.hpp>

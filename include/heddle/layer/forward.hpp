@@ -5,8 +5,10 @@
 
 #include <heddle/kernel/add.hpp>
 #include <heddle/layer/layer.hpp>
-#include <heddle/layer/run_dispatch.hpp>
+#include <heddle/layer/run_chunks.hpp>
+#include <heddle/layer/run_exchange.hpp>
 #include <heddle/layer/run_experts.hpp>
+#include <heddle/layer/run_permute.hpp>
 #include <heddle/layer/run_regrid.hpp>
 #include <heddle/sequence/combinators.hpp>
 #include <tuple>

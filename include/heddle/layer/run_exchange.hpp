@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows and their weights to the ranks of their experts and home at run time. Notation of counts: e experts a rank, EP
+// ranks in the expert group, ETP in the tensor group inside it.
+#pragma once
+
+#include <heddle/collective/all_to_all.hpp>
+#include <heddle/layer/run_router.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+// -- gathers of routing weights: the ids go with them
+
+template <class Group, class Partition, class Frame, class Memory>
+auto run(all_gather<Group, tokens, Partition>, Frame& frame, gates<Memory> weights) {
+  auto& group = frame.template communicator<Group>();
+  index_t const k = weights.weights.template size<slots>();
+  auto const heights = detail::exchange_rows<Group>(frame, weights.weights.template size<tokens>());
+  auto const counts = detail::times(frame, heights, k);
+  extents<tokens, slots> const shape{detail::sum_of(heights), k};
+  auto ids = frame.template scratch<std::int32_t>(shape.count());
+  auto values = frame.template scratch<float>(shape.count());
+  auto const own = static_cast<std::size_t>(weights.weights.count());
+  group.all_gather(std::span<std::int32_t const>{frame.routing.ids.data(), own}, ids, counts);
+  group.all_gather(std::span<float const>{weights.weights.data(), own}, values, counts);
+  frame.routing.ids = {ids.data(), shape};
+  return gates<Memory>{{values.data(), shape}};
+}
+
+// -- all_to_all: rows of every expert go to its rank; ranks first tell each other how many
+
+namespace detail {
+
+template <class Group, class Frame>
+void exchange_counts(Frame& frame) {
+  auto& group = frame.template communicator<Group>();
+  auto& routing = frame.routing;
+  auto const parts = static_cast<std::size_t>(group.size());
+  index_t const own = own_experts<Group>(frame).size;
+  auto experts_of = pieces<ceil_chunk>(frame, routing.experts, group.size());
+  auto from_each = frame.counts(parts);
+  auto sent = frame.counts(parts);
+  auto received = frame.counts(parts);
+  auto chunks = frame.counts(parts * static_cast<std::size_t>(own));
+  std::size_t expert = 0;
+  for (std::size_t r = 0; r < parts; ++r) {
+    from_each[r] = own;
+    sent[r] = sum_of(routing.expert_rows.subspan(expert, static_cast<std::size_t>(experts_of[r])));
+    expert += static_cast<std::size_t>(experts_of[r]);
+  }
+  group.all_to_all(routing.expert_rows, experts_of, chunks, from_each);
+  for (std::size_t r = 0; r < parts; ++r) {
+    received[r] = sum_of(std::span<index_t const>{chunks}.subspan(r * static_cast<std::size_t>(own), static_cast<std::size_t>(own)));
+  }
+  routing.sent = sent;
+  routing.received = received;
+  routing.chunks = chunks;
+}
+
+template <class Group, class Frame, class Element, class Memory>
+auto exchange_rows_to(Frame& frame, activation<Element, Memory> x, std::span<index_t const> sent, std::span<index_t const> received) {
+  using value = std::remove_const_t<Element>;
+  index_t const width = x.data.template size<hidden>();
+  auto y = frame.template scratch_rows<value>(sum_of(received), width);
+  frame.template communicator<Group>().all_to_all(std::span<value const>{flat(x.data)}, times(frame, sent, width), flat(y), times(frame, received, width));
+  return activation<value, Memory>{y, x.full_hidden};
+}
+
+}  // namespace detail
+
+template <class Group, class Frame, class Element, class Memory>
+auto run(all_to_all<Group>, Frame& frame, activation<Element, Memory> x) {
+  detail::exchange_counts<Group>(frame);
+  return detail::exchange_rows_to<Group>(frame, x, frame.routing.sent, frame.routing.received);
+}
+template <class Group, class Frame, class Memory>
+auto run(all_to_all<Group>, Frame& frame, row_gates<Memory> weights) {
+  auto const& routing = frame.routing;
+  auto y = frame.template scratch<float>(detail::sum_of(routing.received));
+  auto const own = static_cast<std::size_t>(weights.weights.count());
+  frame.template communicator<Group>().all_to_all(std::span<float const>{weights.weights.data(), own}, routing.sent, y, routing.received);
+  return row_gates<Memory>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
+}
+template <class Group, class Frame, class Element, class Memory>
+auto run(all_to_all_back<Group>, Frame& frame, activation<Element, Memory> x) {
+  return detail::exchange_rows_to<Group>(frame, x, frame.routing.received, frame.routing.sent);
+}
+
+// -- routed rows over the tensor group: every rank of it gets the copies of all, and knows which chunk is whose
+
+template <class Group, class Frame, class Element, class Memory>
+auto run(all_gather<Group, tokens, as_given>, Frame& frame, activation<Element, Memory> x) {
+  auto& routing = frame.routing;
+  auto& group = frame.template communicator<Group>();
+  if (!routing.chunks.empty() && group.size() > 1) {
+    auto const parts = static_cast<std::size_t>(group.size());
+    auto gathered = frame.counts(parts * routing.chunks.size());
+    auto heights = frame.counts(parts);
+    group.all_gather(routing.chunks, gathered);
+    for (std::size_t r = 0; r < parts; ++r) {
+      heights[r] = detail::sum_of(std::span<index_t const>{gathered}.subspan(r * routing.chunks.size(), routing.chunks.size()));
+    }
+    routing.chunks = gathered;
+    frame.template remember_rows<Group>(heights);
+  }
+  return gather_rows<Group>(frame, x);
+}
+template <class Group, class Partition, class Frame, class Memory>
+auto run(all_gather<Group, tokens, Partition>, Frame& frame, row_gates<Memory> weights) {
+  auto const heights = detail::exchange_rows<Group>(frame, weights.weights.count());
+  auto y = frame.template scratch<float>(detail::sum_of(heights));
+  frame.template communicator<Group>().all_gather(std::span<float const>{weights.weights.data(), static_cast<std::size_t>(weights.weights.count())}, y, heights);
+  return row_gates<Memory>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
+}
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <heddle/layer/run_chunks.hpp>
+
+#include "routed.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace heddle;
+using namespace numbers;
+
+TEST_CASE("the order of chunks for ETP 2, EP 4, three experts a rank") {
+  in_frames<etp, ep>(mesh<etp, ep>{2, 4}, std::tuple<>{}, [](auto& frame, int) {
+    frame.routing.experts = 12;
+    std::vector<index_t> const ones(24, 1);
+    frame.routing.chunks = ones;
+    list arrived;
+    for (int c = 0; c < 24; ++c) arrived.push_back(static_cast<float>(c));
+    // Source q = etp * EP + ep brings chunk (q, x) at q * 3 + x; position x * 8 + q reads it.
+    list const expected{0, 3, 6, 9, 12, 15, 18, 21, 1, 4, 7, 10, 13, 16, 19, 22, 2, 5, 8, 11, 14, 17, 20, 23};
+    auto const sorted = run(sort_chunks<ep>{}, frame, value(arrived, 24, 1));
+    CHECK(read(sorted) == expected);
+    CHECK(read(run(sort_chunks<ep>{}, frame, row_gates<>{{arrived.data(), extents<tokens>{24}}})) == expected);
+    CHECK(read(frame.routing.expert_rows) == std::vector<index_t>{8, 8, 8});
+    CHECK(read(run(unsort_chunks<ep>{}, frame, sorted)) == arrived);
+  });
+}
+
+TEST_CASE("chunks of uneven sizes, some empty, are sorted and unsorted") {
+  in_frames<etp, ep>(mesh<etp, ep>{1, 2}, std::tuple<>{}, [](auto& frame, int rank) {
+    frame.routing.experts = 4;
+    std::vector<index_t> const sizes{2, 0, 1, 3};  // (source 0, experts a b), (source 1, experts a b)
+    frame.routing.chunks = sizes;
+    list const arrived{1, 2, 3, 4, 5, 6};
+    auto const sorted = run(sort_chunks<ep>{}, frame, value(arrived, 6, 1));
+    CHECK(read(sorted) == list{1, 2, 3, 4, 5, 6});
+    CHECK(read(frame.routing.expert_rows) == std::vector<index_t>{3, 3});
+    std::vector<index_t> const others{1, 2, 2, 1};
+    frame.routing.chunks = others;
+    auto const mixed = run(sort_chunks<ep>{}, frame, value(arrived, 6, 1));
+    CHECK(read(mixed) == list{1, 4, 5, 2, 3, 6});
+    CHECK(read(run(unsort_chunks<ep>{}, frame, mixed)) == arrived);
+    static_cast<void>(rank);
+  });
+}
