@@ -24,8 +24,7 @@
 #endif
 
 #if defined(__FAST_MATH__)
-#error \
-    "[heddle.config.fast_math] -ffast-math breaks the NaN order of top_k and the bit promises. Fix: compile heddle without it."
+#error "[heddle.config.fast_math] -ffast-math breaks the NaN order and the bit promises. Fix: compile without it."
 #endif
 
 namespace heddle::inline HEDDLE_ABI {

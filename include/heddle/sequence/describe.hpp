@@ -18,7 +18,8 @@ struct text_sink {
     ++size;
   }
   constexpr void put(std::string_view text) {
-    for (char c : text) put(c);
+    for (std::size_t i = 0; out != nullptr && i < text.size(); ++i) out[size + i] = text[i];
+    size += text.size();
   }
 };
 

@@ -77,19 +77,14 @@ struct trace<Universe, sequence<Operations...>> {
   }
 };
 
-/// Runs a branch on one value; it must give back one value.
+/// Runs a branch on one value, which must give back one value. The ports of `f` are the branch's: callers keep theirs.
 template <class Universe, class Branch>
 constexpr flow_port run_branch(flow& f, flow_port const& port) {
-  auto const ports = f.ports;
-  int const count = f.port_count;
   f.ports[0] = port;
   f.port_count = 1;
   trace<Universe, Branch>::apply(f);
   if (f.port_count != 1) f.fail(flow_fault::ports);
-  flow_port const result = f.ports[0];
-  f.ports = ports;
-  f.port_count = count;
-  return result;
+  return f.ports[0];
 }
 
 template <std::size_t Count>
@@ -105,10 +100,10 @@ template <class Universe, class... Branches>
 struct trace<Universe, fork<Branches...>> {
   static constexpr void apply(flow& f) {
     if (f.port_count != 1) return f.fail(flow_fault::ports);
-    flow_port const value = f.ports[0];
     if constexpr (branch_count<sizeof...(Branches)>::ok) {
-      std::size_t branch = 0;
-      ((f.ports[branch] = run_branch<Universe, Branches>(f, value), ++branch), ...);
+      flow_port const value = f.ports[0];
+      std::array<flow_port, sizeof...(Branches)> const results{run_branch<Universe, Branches>(f, value)...};
+      for (std::size_t b = 0; b < sizeof...(Branches); ++b) f.ports[b] = results[b];
       f.port_count = sizeof...(Branches);
     }
   }
@@ -118,12 +113,15 @@ template <class Universe, class... Branches>
 struct trace<Universe, join<Branches...>> {
   static constexpr void apply(flow& f) {
     if (f.port_count != branch_count<sizeof...(Branches)>::value) return f.fail(flow_fault::ports);
-    std::size_t branch = 0;
-    ((f.ports[branch] = run_branch<Universe, Branches>(f, f.ports[branch]), ++branch), ...);
-    flow_port sum = f.ports[0];
-    for (std::size_t b = 1; b < sizeof...(Branches); ++b) sum = f.merge(sum, f.ports[b], flow_map{});
-    f.ports[0] = sum;
-    f.port_count = 1;
+    if constexpr (branch_count<sizeof...(Branches)>::ok) {
+      auto const values = f.ports;
+      std::size_t branch = 0;
+      std::array<flow_port, sizeof...(Branches)> const results{run_branch<Universe, Branches>(f, values[branch++])...};
+      flow_port sum = results[0];
+      for (std::size_t b = 1; b < sizeof...(Branches); ++b) sum = f.merge(sum, results[b], flow_map{});
+      f.ports[0] = sum;
+      f.port_count = 1;
+    }
   }
 };
 
@@ -131,16 +129,24 @@ template <class Universe, std::size_t Port, class Branch>
 struct trace<Universe, on_port<Port, Branch>> {
   static constexpr void apply(flow& f) {
     if (static_cast<std::size_t>(f.port_count) <= Port) return f.fail(flow_fault::ports);
-    f.ports[Port] = run_branch<Universe, Branch>(f, f.ports[Port]);
+    auto values = f.ports;
+    int const count = f.port_count;
+    values[Port] = run_branch<Universe, Branch>(f, values[Port]);
+    f.ports = values;
+    f.port_count = count;
   }
 };
 
 template <class Universe, class Branch>
 struct trace<Universe, each<Branch>> {
   static constexpr void apply(flow& f) {
-    for (int p = 0; p < f.port_count; ++p) {
-      f.ports[static_cast<std::size_t>(p)] = run_branch<Universe, Branch>(f, f.ports[static_cast<std::size_t>(p)]);
+    auto values = f.ports;
+    int const count = f.port_count;
+    for (std::size_t p = 0; p < static_cast<std::size_t>(count); ++p) {
+      values[p] = run_branch<Universe, Branch>(f, values[p]);
     }
+    f.ports = values;
+    f.port_count = count;
   }
 };
 
