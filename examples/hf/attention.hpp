@@ -11,12 +11,14 @@ namespace hf {
 
 using heddle::index_t;
 
-/// Cosines and sines of a position's angles, [positions, head_dim]: the angle of pair i is position * theta^(-2i/head_dim).
+/// Cosines and sines of a position's angles, [positions, head_dim]: the angle of pair i is position *
+/// theta^(-2i/head_dim).
 inline void fill_rotary_table(heddle::rows<float> table, float theta) {
   index_t const half = table.row_size() / 2;
   for (index_t position = 0; position < table.size<heddle::tokens>(); ++position) {
     for (index_t i = 0; i < half; ++i) {
-      auto const frequency = static_cast<float>(std::pow(static_cast<double>(theta), -static_cast<double>(i) / static_cast<double>(half)));
+      auto const frequency =
+          static_cast<float>(std::pow(static_cast<double>(theta), -static_cast<double>(i) / static_cast<double>(half)));
       float const angle = static_cast<float>(position) * frequency;
       table(position, i) = std::cos(angle);
       table(position, half + i) = std::sin(angle);
@@ -89,7 +91,8 @@ struct causal_attention {
       float largest = -HUGE_VALF;
       for (index_t j = 0; j < seen; ++j) {
         T const* const key = k.row(first + j) + offset;
-        weight[j] = scale * heddle::kernel::sum_row<float>(team, head_dim, [query, key](index_t i) { return widen(query[i]) * widen(key[i]); });
+        weight[j] = scale * heddle::kernel::sum_row<float>(
+                                team, head_dim, [query, key](index_t i) { return widen(query[i]) * widen(key[i]); });
         largest = weight[j] > largest ? weight[j] : largest;
       }
       float total = 0;

@@ -11,7 +11,8 @@ using heddle::error;
 using heddle::error_kind;
 
 void check_positive(char const* name, int value) {
-  if (value < 1) throw error(error_kind::argument, std::string{name} + " is " + std::to_string(value), "use a number of at least 1");
+  if (value < 1)
+    throw error(error_kind::argument, std::string{name} + " is " + std::to_string(value), "use a number of at least 1");
 }
 
 /// The sizes by which all of the counts divide.
@@ -34,20 +35,23 @@ grid_type grid_of(choice const& chosen, config const& model) {
   check_positive("--ep", chosen.ep);
   check_positive("--etp", chosen.etp);
   if (chosen.ranks > most_ranks) {
-    throw error(error_kind::argument, "--ranks is " + std::to_string(chosen.ranks), "use 1 to " + std::to_string(most_ranks));
+    throw error(error_kind::argument, "--ranks is " + std::to_string(chosen.ranks),
+                "use 1 to " + std::to_string(most_ranks));
   }
   if (chosen.ranks % chosen.tp != 0) {
-    throw error(error_kind::shape, "--tp " + std::to_string(chosen.tp) + " does not divide the " + std::to_string(chosen.ranks) + " ranks",
+    throw error(error_kind::shape,
+                "--tp " + std::to_string(chosen.tp) + " does not divide the " + std::to_string(chosen.ranks) + " ranks",
                 "use --tp " + fitting({chosen.ranks, model.heads, model.kv_heads}));
   }
   long const cell = static_cast<long>(chosen.ep) * chosen.etp;
   if (chosen.ranks % cell != 0) {
     bool const inner_fits = chosen.ranks % chosen.etp == 0;
     throw error(error_kind::shape,
-                "--ep " + std::to_string(chosen.ep) + " times --etp " + std::to_string(chosen.etp) + " is " + std::to_string(cell) + ", which does not divide the " +
-                    std::to_string(chosen.ranks) + " ranks",
-                inner_fits ? "with --etp " + std::to_string(chosen.etp) + " use --ep " + fitting({chosen.ranks / chosen.etp})
-                           : "use --etp " + fitting({chosen.ranks}));
+                "--ep " + std::to_string(chosen.ep) + " times --etp " + std::to_string(chosen.etp) + " is " +
+                    std::to_string(cell) + ", which does not divide the " + std::to_string(chosen.ranks) + " ranks",
+                inner_fits
+                    ? "with --etp " + std::to_string(chosen.etp) + " use --ep " + fitting({chosen.ranks / chosen.etp})
+                    : "use --etp " + fitting({chosen.ranks}));
   }
   heddle::check_divides("attention heads", model.heads, "--tp", chosen.tp, chosen.ranks);
   heddle::check_divides("key-value heads", model.kv_heads, "--tp", chosen.tp, chosen.ranks);

@@ -20,7 +20,7 @@ struct choice {
   transport_kind transport = transport_kind::threads;
   dtype_kind dtype = dtype_kind::f32;
   gemm_kind gemm = default_gemm();
-  int threads = 0;  ///< inside a rank; 0 divides the machine's among the ranks
+  int threads = 0;       ///< inside a rank; 0 divides the machine's among the ranks
   double deadline = 60;  ///< seconds a rank waits for the others
 
   /// Whether the ranks of one tp group are those that share experts: then every rank that needs a token has it already.

@@ -47,7 +47,8 @@ void communicator::agree(std::function<void()> const& check) {
   std::visit([&](auto& to) { to.agree(check); }, model_->is);
 }
 communicator communicator::split(int color, int key) {
-  return std::visit([&](auto& to) { return communicator{std::make_unique<model>(model{to.split(color, key)})}; }, model_->is);
+  return std::visit([&](auto& to) { return communicator{std::make_unique<model>(model{to.split(color, key)})}; },
+                    model_->is);
 }
 void communicator::barrier() {
   std::visit([](auto& to) { to.barrier(); }, model_->is);
@@ -65,16 +66,18 @@ void communicator::all_gather(std::type_identity_t<std::span<T const>> send, std
   std::visit([&](auto& to) { to.all_gather(send, recv); }, model_->is);
 }
 template <element T>
-void communicator::all_gather(std::type_identity_t<std::span<T const>> send, std::span<T> recv, std::span<index_t const> counts) {
+void communicator::all_gather(std::type_identity_t<std::span<T const>> send, std::span<T> recv,
+                              std::span<index_t const> counts) {
   std::visit([&](auto& to) { to.all_gather(send, recv, counts); }, model_->is);
 }
 template <element T>
-void communicator::reduce_scatter(std::type_identity_t<std::span<T const>> send, std::span<T> recv, std::span<index_t const> counts) {
+void communicator::reduce_scatter(std::type_identity_t<std::span<T const>> send, std::span<T> recv,
+                                  std::span<index_t const> counts) {
   std::visit([&](auto& to) { to.reduce_scatter(send, recv, counts); }, model_->is);
 }
 template <element T>
-void communicator::all_to_all(std::type_identity_t<std::span<T const>> send, std::span<index_t const> send_counts, std::span<T> recv,
-                              std::span<index_t const> recv_counts) {
+void communicator::all_to_all(std::type_identity_t<std::span<T const>> send, std::span<index_t const> send_counts,
+                              std::span<T> recv, std::span<index_t const> recv_counts) {
   std::visit([&](auto& to) { to.all_to_all(send, send_counts, recv, recv_counts); }, model_->is);
 }
 
@@ -103,7 +106,8 @@ template void communicator::all_to_all<index_t>(longs, longs, std::span<index_t>
 
 namespace {
 
-int run_threads(world_options const& options, std::function<void()> const& check, std::function<void(communicator&)> const& body) {
+int run_threads(world_options const& options, std::function<void()> const& check,
+                std::function<void(communicator&)> const& body) {
   try {
     check();
     heddle::host::thread_world world{options.ranks, {.deadline = options.deadline}};
@@ -121,15 +125,19 @@ int run_threads(world_options const& options, std::function<void()> const& check
 }
 
 #if defined(HEDDLE_WITH_MPI)
-int run_processes(world_options const& options, std::function<void()> const& check, std::function<void(communicator&)> const& body) {
+int run_processes(world_options const& options, std::function<void()> const& check,
+                  std::function<void(communicator&)> const& body) {
   int argc = 0;
   char** argv = nullptr;
   return heddle::mpi::run(argc, argv, {.deadline = options.deadline}, [&](heddle::mpi::communicator<>& world) {
     world.agree([&] {
       check();
       if (world.size() != options.ranks) {
-        throw error(error_kind::argument, "--ranks is " + std::to_string(options.ranks) + " and the job has " + std::to_string(world.size()) + " processes",
-                    "start it as mpirun -np " + std::to_string(options.ranks) + ", or give --ranks " + std::to_string(world.size()));
+        throw error(error_kind::argument,
+                    "--ranks is " + std::to_string(options.ranks) + " and the job has " + std::to_string(world.size()) +
+                        " processes",
+                    "start it as mpirun -np " + std::to_string(options.ranks) + ", or give --ranks " +
+                        std::to_string(world.size()));
       }
     });
     communicator mine{std::make_unique<communicator::model>(communicator::model{std::move(world)})};
@@ -140,12 +148,15 @@ int run_processes(world_options const& options, std::function<void()> const& che
 
 }  // namespace
 
-int run_ranks(world_options const& options, std::function<void()> const& check, std::function<void(communicator&)> const& body) {
+int run_ranks(world_options const& options, std::function<void()> const& check,
+              std::function<void(communicator&)> const& body) {
   if (options.transport == transport_kind::threads) return run_threads(options, check, body);
 #if defined(HEDDLE_WITH_MPI)
   return run_processes(options, check, body);
 #else
-  std::fprintf(stderr, "heddle: unsupported: this build has no MPI. Fix: use --comm threads, or install MPI and configure again\n");
+  std::fprintf(
+      stderr,
+      "heddle: unsupported: this build has no MPI. Fix: use --comm threads, or install MPI and configure again\n");
   return 1;
 #endif
 }

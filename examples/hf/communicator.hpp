@@ -40,10 +40,11 @@ class communicator {
   template <heddle::element T>
   void all_gather(std::type_identity_t<std::span<T const>> send, std::span<T> recv, std::span<index_t const> counts);
   template <heddle::element T>
-  void reduce_scatter(std::type_identity_t<std::span<T const>> send, std::span<T> recv, std::span<index_t const> counts);
+  void reduce_scatter(std::type_identity_t<std::span<T const>> send, std::span<T> recv,
+                      std::span<index_t const> counts);
   template <heddle::element T>
-  void all_to_all(std::type_identity_t<std::span<T const>> send, std::span<index_t const> send_counts, std::span<T> recv,
-                  std::span<index_t const> recv_counts);
+  void all_to_all(std::type_identity_t<std::span<T const>> send, std::span<index_t const> send_counts,
+                  std::span<T> recv, std::span<index_t const> recv_counts);
 
  private:
   std::unique_ptr<model> model_;
@@ -58,9 +59,10 @@ struct world_options {
   std::chrono::nanoseconds deadline = std::chrono::seconds{60};
 };
 
-/// Runs `body(world)` on every rank: `ranks` threads of this process, or this process as one of an MPI job. `check` runs
-/// before, once a process; where it throws nothing is sent. Returns the exit code of the process. What goes wrong is
-/// said in one line on stderr, once for all ranks.
-[[nodiscard]] int run_ranks(world_options const& options, std::function<void()> const& check, std::function<void(communicator&)> const& body);
+/// Runs `body(world)` on every rank: `ranks` threads of this process, or this process as one of an MPI job. `check`
+/// runs before, once a process; where it throws nothing is sent. Returns the exit code of the process. What goes wrong
+/// is said in one line on stderr, once for all ranks.
+[[nodiscard]] int run_ranks(world_options const& options, std::function<void()> const& check,
+                            std::function<void(communicator&)> const& body);
 
 }  // namespace hf

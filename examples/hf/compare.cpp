@@ -19,7 +19,8 @@ difference difference_of(std::span<float const> ours, std::span<float const> the
     all_squares += static_cast<double>(theirs[i]) * static_cast<double>(theirs[i]);
   }
   if (!numbers) return {HUGE_VAL, HUGE_VAL, HUGE_VAL};  // a NaN must not look like agreement
-  return {largest, largest_logit > 0 ? largest / largest_logit : largest, all_squares > 0 ? std::sqrt(squares / all_squares) : std::sqrt(squares)};
+  return {largest, largest_logit > 0 ? largest / largest_logit : largest,
+          all_squares > 0 ? std::sqrt(squares / all_squares) : std::sqrt(squares)};
 }
 
 std::optional<std::vector<float>> stored_logits(model const& whole, batch const& tokens) {
@@ -32,7 +33,8 @@ std::optional<std::vector<float>> stored_logits(model const& whole, batch const&
   auto const file = heddle::checkpoint::open(reference);
   heddle::shape_t const shape{tokens.sequences, tokens.length, whole.settings.vocab};
   if (file.at("logits").shape != shape) {
-    throw heddle::error(heddle::error_kind::shape, reference + ": 'logits' do not have the shape of these tokens", "make the file again");
+    throw heddle::error(heddle::error_kind::shape, reference + ": 'logits' do not have the shape of these tokens",
+                        "make the file again");
   }
   std::vector<float> logits(tokens.ids.size() * static_cast<std::size_t>(whole.settings.vocab));
   heddle::checkpoint::read<float>(file, "logits", heddle::box::all(shape), logits);

@@ -8,9 +8,9 @@
 namespace hf {
 
 struct difference {
-  double largest = 0;        ///< the largest absolute difference
+  double largest = 0;           ///< the largest absolute difference
   double of_largest_logit = 0;  ///< the same over the largest absolute reference logit
-  double relative_l2 = 0;    ///< |ours - theirs| / |theirs|
+  double relative_l2 = 0;       ///< |ours - theirs| / |theirs|
 };
 
 [[nodiscard]] difference difference_of(std::span<float const> ours, std::span<float const> theirs);

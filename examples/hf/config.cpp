@@ -17,7 +17,8 @@ using json = nlohmann::json;
 /// The fields of one config.json. A field that is null counts as missing.
 class fields {
  public:
-  fields(json object, std::string path) : object_(std::move(object)), path_{std::move(path)} {}  // braces would make a list of it
+  fields(json object, std::string path)
+      : object_(std::move(object)), path_{std::move(path)} {}  // braces would make a list of it
 
   [[nodiscard]] json const* find(std::string const& name) const {
     auto const found = object_.find(name);
@@ -30,7 +31,8 @@ class fields {
     if (value == nullptr) wrong(name, "is missing");
     if (!value->is_number_integer()) wrong(name, "is " + value->dump() + ", a whole number is needed");
     constexpr index_t most = index_t{1} << 30;
-    if (*value < least || *value > most) wrong(name, "is " + value->dump() + ", outside " + std::to_string(least) + " to " + std::to_string(most));
+    if (*value < least || *value > most)
+      wrong(name, "is " + value->dump() + ", outside " + std::to_string(least) + " to " + std::to_string(most));
     return value->get<index_t>();
   }
   [[nodiscard]] index_t count_or(std::string const& name, index_t otherwise, index_t least = 1) const {
@@ -39,7 +41,8 @@ class fields {
   [[nodiscard]] float number_or(std::string const& name, double otherwise) const {
     json const* const value = find(name);
     if (value == nullptr) return static_cast<float>(otherwise);
-    if (!value->is_number() || !(value->get<double>() >= 0)) wrong(name, "is " + value->dump() + ", a number of at least 0 is needed");
+    if (!value->is_number() || !(value->get<double>() >= 0))
+      wrong(name, "is " + value->dump() + ", a number of at least 0 is needed");
     return static_cast<float>(value->get<double>());
   }
   [[nodiscard]] bool flag_or(std::string const& name, bool otherwise) const {
@@ -64,7 +67,8 @@ class fields {
   [[nodiscard]] bool empty() const { return object_.empty(); }
 
   [[noreturn]] void wrong(std::string const& name, std::string const& what) const {
-    throw error(error_kind::format, path_ + ": " + name + " " + what, "take the config.json that belongs to the weights");
+    throw error(error_kind::format, path_ + ": " + name + " " + what,
+                "take the config.json that belongs to the weights");
   }
   [[noreturn]] void refuse(std::string const& what, std::string const& hint) const {
     throw error(error_kind::unsupported, path_ + ": " + what, hint);
@@ -94,7 +98,8 @@ family family_of(fields const& from) {
   if (type == "mixtral") return family::mixtral;
   if (type == "qwen3_moe") return family::qwen3_moe;
   if (type == "olmoe") return family::olmoe;
-  from.refuse(type.empty() ? "there is no model_type" : "unknown model_type \"" + type + "\"", "use a model of type mixtral, qwen3_moe or olmoe");
+  from.refuse(type.empty() ? "there is no model_type" : "unknown model_type \"" + type + "\"",
+              "use a model of type mixtral, qwen3_moe or olmoe");
 }
 
 /// New files nest the rotary parameters, older ones have `rope_theta` beside a `rope_scaling` that may be null.
@@ -102,7 +107,9 @@ float theta_of(fields const& from, double otherwise) {
   fields const scaling = from.inside("rope_scaling");
   fields const rope = scaling.empty() ? from.inside("rope_parameters") : scaling;
   std::string const type = rope.text_or("rope_type", rope.text_or("type", "default"));
-  if (type != "default") from.refuse("rotary embedding of type \"" + type + "\"", "use a model with plain rotary embedding (rope_type default)");
+  if (type != "default")
+    from.refuse("rotary embedding of type \"" + type + "\"",
+                "use a model with plain rotary embedding (rope_type default)");
   float const theta = rope.number_or("rope_theta", from.number_or("rope_theta", otherwise));
   if (theta <= 0) from.wrong("rope_theta", "is 0");
   return theta;
@@ -111,11 +118,13 @@ float theta_of(fields const& from, double otherwise) {
 void refuse_unsupported(fields const& from, family model) {
   std::string const activation = from.text_or("hidden_act", "silu");
   if (activation != "silu") from.refuse("hidden_act \"" + activation + "\"", "use a model with silu");
-  bool const sliding = model == family::mixtral ? true : model == family::qwen3_moe && from.flag_or("use_sliding_window", false);
+  bool const sliding =
+      model == family::mixtral ? true : model == family::qwen3_moe && from.flag_or("use_sliding_window", false);
   if (sliding && from.find("sliding_window") != nullptr) {
     from.refuse("sliding window attention", "use a model with full attention (sliding_window null)");
   }
-  if (from.find("quantization_config") != nullptr) from.refuse("quantized weights", "use the checkpoint in bf16, f16 or f32");
+  if (from.find("quantization_config") != nullptr)
+    from.refuse("quantized weights", "use the checkpoint in bf16, f16 or f32");
 }
 
 /// Layer i of a Qwen3-MoE has experts unless it is listed, or falls between two steps.
@@ -150,12 +159,15 @@ constexpr defaults defaults_of(family model) {
 
 void check_sizes(fields const& from, config const& read) {
   if (read.heads % read.kv_heads != 0) {
-    from.wrong("num_attention_heads", "is " + std::to_string(read.heads) + ", no multiple of the " + std::to_string(read.kv_heads) + " key-value heads");
+    from.wrong("num_attention_heads", "is " + std::to_string(read.heads) + ", no multiple of the " +
+                                          std::to_string(read.kv_heads) + " key-value heads");
   }
-  if (read.head_dim % 2 != 0) from.wrong("head_dim", "is " + std::to_string(read.head_dim) + ", rotary embedding needs an even number");
+  if (read.head_dim % 2 != 0)
+    from.wrong("head_dim", "is " + std::to_string(read.head_dim) + ", rotary embedding needs an even number");
   constexpr index_t most_chosen = 32;
   if (read.experts > 0 && (read.top_k > read.experts || read.top_k > most_chosen)) {
-    from.wrong("num_experts_per_tok", "is " + std::to_string(read.top_k) + " of " + std::to_string(read.experts) + " experts, at most 32");
+    from.wrong("num_experts_per_tok",
+               "is " + std::to_string(read.top_k) + " of " + std::to_string(read.experts) + " experts, at most 32");
   }
 }
 

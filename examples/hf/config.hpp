@@ -18,14 +18,14 @@ struct config {
   index_t hidden = 0, layers = 0, vocab = 0;
   index_t heads = 0, kv_heads = 0, head_dim = 0;
   index_t experts = 0, top_k = 0, expert_ffn = 0;
-  index_t dense_ffn = 0;      ///< of the layers without experts; 0 where there are none
-  std::vector<bool> sparse;   ///< which layers have experts
-  float epsilon = 0;          ///< of every norm
-  float theta = 0;            ///< base of the rotary frequencies
-  float clip = 0;             ///< queries, keys and values are clamped to [-clip, clip]; 0 for no clamp
-  bool renormalise = false;   ///< the weights of the chosen experts are divided by their sum
+  index_t dense_ffn = 0;     ///< of the layers without experts; 0 where there are none
+  std::vector<bool> sparse;  ///< which layers have experts
+  float epsilon = 0;         ///< of every norm
+  float theta = 0;           ///< base of the rotary frequencies
+  float clip = 0;            ///< queries, keys and values are clamped to [-clip, clip]; 0 for no clamp
+  bool renormalise = false;  ///< the weights of the chosen experts are divided by their sum
   bool attention_bias = false;
-  bool tied = false;          ///< the output projection is the embedding table
+  bool tied = false;  ///< the output projection is the embedding table
 };
 
 /// Reads `folder`/config.json. Throws io, format (not JSON, a field missing, of the wrong sort or out of range) and

@@ -16,7 +16,8 @@ namespace hf {
 template <class Plan, heddle::real T>
 class decoder {
  public:
-  decoder(config const& model, choice const& chosen, shards<T> const& weights, execution& on, heddle::host::workspace& scratch)
+  decoder(config const& model, choice const& chosen, shards<T> const& weights, execution& on,
+          heddle::host::workspace& scratch)
       : model_{model}, chosen_{chosen}, weights_{weights}, on_{on}, scratch_{scratch} {}
 
   /// Logits [tokens, vocab] in f32, in the workspace, the same on every rank of tp. `ids` are whole sequences.
@@ -25,7 +26,8 @@ class decoder {
     rotary_ = scratch_rows<float>(length, model_.head_dim);
     fill_rotary_table(rotary_, model_.theta);
     heddle::token_ids<> const tokens{{ids.data(), heddle::extents<heddle::tokens>{static_cast<index_t>(ids.size())}}};
-    auto const embedded = heddle::forward<style<"model.embed_tokens">>(on_, weights_.table("model.embed_tokens"), tokens);
+    auto const embedded =
+        heddle::forward<style<"model.embed_tokens">>(on_, weights_.table("model.embed_tokens"), tokens);
     heddle::rows<T> const x = embedded.data;
     for (index_t i = 0; i < model_.layers; ++i) {
       std::string const layer = "model.layers." + std::to_string(i);
@@ -53,7 +55,8 @@ class decoder {
 
   template <class Element>
   [[nodiscard]] heddle::rows<Element> scratch_rows(index_t height, index_t width) const {
-    return {on_.template allocate<Element>(height * width), heddle::extents<heddle::tokens, heddle::hidden>{height, width}};
+    return {on_.template allocate<Element>(height * width),
+            heddle::extents<heddle::tokens, heddle::hidden>{height, width}};
   }
   /// x += branch(); all memory of the branch is free again afterwards.
   template <class Branch>
@@ -77,17 +80,25 @@ class decoder {
   }
   [[nodiscard]] heddle::rows<T const> attend(std::string const& layer, constant x) {
     std::string const self = layer + ".self_attn";
-    auto const q = project<"model.layers.*.self_attn.q_proj", "model.layers.*.self_attn.q_norm">(self + ".q_proj", self + ".q_norm", x);
-    auto const k = project<"model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.k_norm">(self + ".k_proj", self + ".k_norm", x);
+    auto const q = project<"model.layers.*.self_attn.q_proj", "model.layers.*.self_attn.q_norm">(self + ".q_proj",
+                                                                                                 self + ".q_norm", x);
+    auto const k = project<"model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.k_norm">(self + ".k_proj",
+                                                                                                 self + ".k_norm", x);
     auto const v = project<"model.layers.*.self_attn.v_proj", "none">(self + ".v_proj", "", x);
     on_.launch(rotary<T>{.table = rotary_, .length = length_, .x = q}, height(q));
     on_.launch(rotary<T>{.table = rotary_, .length = length_, .x = k}, height(k));
     auto const y = scratch_rows<T>(height(q), q.row_size());
-    on_.launch(causal_attention<T>{.q = q, .k = k, .v = v, .head_dim = model_.head_dim, .length = length_,
-                                   .scores = scratch_rows<float>(height(q), length_ + model_.head_dim), .y = y},
+    on_.launch(causal_attention<T>{.q = q,
+                                   .k = k,
+                                   .v = v,
+                                   .head_dim = model_.head_dim,
+                                   .length = length_,
+                                   .scores = scratch_rows<float>(height(q), length_ + model_.head_dim),
+                                   .y = y},
                height(q));
     constant const heads{y, model_.heads * model_.head_dim};
-    return heddle::forward<style<"model.layers.*.self_attn.o_proj">>(on_, weights_.linear(self + ".o_proj"), heads).data;
+    return heddle::forward<style<"model.layers.*.self_attn.o_proj">>(on_, weights_.linear(self + ".o_proj"), heads)
+        .data;
   }
 
   [[nodiscard]] heddle::rows<T const> mix(std::string const& mlp, constant x) {
@@ -95,8 +106,11 @@ class decoder {
   }
   [[nodiscard]] heddle::rows<T const> dense(std::string const& mlp, constant x) {
     if constexpr (has<"model.layers.*.mlp.down_proj">) {
-      using gated_mlp = heddle::layer<style<"model.layers.*.mlp.gate_up_proj">, heddle::gated<heddle::tp>, style<"model.layers.*.mlp.down_proj">>;
-      return heddle::forward<gated_mlp>(on_, std::tuple{weights_.linear(mlp + ".gate_up_proj"), weights_.linear(mlp + ".down_proj")}, x).data;
+      using gated_mlp = heddle::layer<style<"model.layers.*.mlp.gate_up_proj">, heddle::gated<heddle::tp>,
+                                      style<"model.layers.*.mlp.down_proj">>;
+      return heddle::forward<gated_mlp>(
+                 on_, std::tuple{weights_.linear(mlp + ".gate_up_proj"), weights_.linear(mlp + ".down_proj")}, x)
+          .data;
     } else {
       throw heddle::error(heddle::error_kind::plan, "the plan has no rules for " + mlp, "add rules for a dense MLP");
     }

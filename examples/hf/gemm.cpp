@@ -26,7 +26,8 @@ gemm::gemm(gemm_kind kind) : model_{std::make_unique<model>()} {
 #if defined(HEDDLE_WITH_ONEDNN)
   model_->is.emplace<1>();
 #else
-  throw heddle::error(heddle::error_kind::unsupported, "this build has no oneDNN", "install it and configure again, or use --gemm reference");
+  throw heddle::error(heddle::error_kind::unsupported, "this build has no oneDNN",
+                      "install it and configure again, or use --gemm reference");
 #endif
 }
 gemm::gemm(gemm&&) noexcept = default;

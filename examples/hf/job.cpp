@@ -24,8 +24,9 @@ index_t peak_memory() {
 }
 
 bytes_by_group sent_by(groups_type& groups) {
-  return {groups.get<heddle::tp>().bytes_sent(), groups.get<heddle::dp>().bytes_sent(), groups.get<heddle::etp>().bytes_sent(),
-          groups.get<heddle::ep>().bytes_sent(), groups.get<heddle::edp>().bytes_sent()};
+  return {groups.get<heddle::tp>().bytes_sent(), groups.get<heddle::dp>().bytes_sent(),
+          groups.get<heddle::etp>().bytes_sent(), groups.get<heddle::ep>().bytes_sent(),
+          groups.get<heddle::edp>().bytes_sent()};
 }
 
 /// Every rank's pieces, one behind the other, on rank 0.
@@ -42,8 +43,8 @@ std::vector<T> gather(communicator& world, std::span<T const> mine, std::span<in
 }
 
 template <heddle::real T>
-outcome run_as(communicator& world, model const& whole, choice const& chosen, grid_type const& grid, batch const& tokens,
-               heddle::checkpoint::shard_store& store, bool show_progress) {
+outcome run_as(communicator& world, model const& whole, choice const& chosen, grid_type const& grid,
+               batch const& tokens, heddle::checkpoint::shard_store& store, bool show_progress) {
   outcome result;
   clock::time_point begin = clock::now();
   std::optional<rank_model<T>> mine;
@@ -91,9 +92,10 @@ outcome run_as(communicator& world, model const& whole, choice const& chosen, gr
 
 }  // namespace
 
-outcome run_rank(communicator& world, model const& whole, choice const& chosen, grid_type const& grid, batch const& tokens,
-                 heddle::checkpoint::shard_store& store, bool show_progress) {
-  if (chosen.dtype == dtype_kind::bf16) return run_as<heddle::bf16>(world, whole, chosen, grid, tokens, store, show_progress);
+outcome run_rank(communicator& world, model const& whole, choice const& chosen, grid_type const& grid,
+                 batch const& tokens, heddle::checkpoint::shard_store& store, bool show_progress) {
+  if (chosen.dtype == dtype_kind::bf16)
+    return run_as<heddle::bf16>(world, whole, chosen, grid, tokens, store, show_progress);
   return run_as<float>(world, whole, chosen, grid, tokens, store, show_progress);
 }
 

@@ -20,12 +20,14 @@ using router = heddle::top_k<heddle::kernel::softmax_then_top_k<Renormalise>>;
 
 /// Tokens cross to the expert grid, each once, and come back.
 template <class Dispatcher, class Mode, bool Renormalise>
-using moe_style = heddle::on_expert_grid<heddle::expert_parallel<router<Renormalise>, Dispatcher, heddle::glu_expert<Mode>>>;
+using moe_style =
+    heddle::on_expert_grid<heddle::expert_parallel<router<Renormalise>, Dispatcher, heddle::glu_expert<Mode>>>;
 
 /// Every rank that needs a token has it already: the grids need not change.
 template <class Mode, bool Renormalise>
 using moe_in_place =
-    heddle::expert_parallel<router<Renormalise>, heddle::masked<heddle::ep, heddle::etp, heddle::replicated>, heddle::glu_expert<Mode>>;
+    heddle::expert_parallel<router<Renormalise>, heddle::masked<heddle::ep, heddle::etp, heddle::replicated>,
+                            heddle::glu_expert<Mode>>;
 
 /// Calls `function.template operator()<Style>()` for the style that the user chose.
 template <bool Renormalise, class Function>
@@ -36,7 +38,8 @@ decltype(auto) with_moe(choice const& chosen, Function&& function) {
       case dispatcher_kind::masked:
         if (chosen.tokens_are_there()) return function.template operator()<moe_in_place<Mode, Renormalise>>();
         return function.template operator()<moe_style<gathered, Mode, Renormalise>>();
-      case dispatcher_kind::all_gather: return function.template operator()<moe_style<heddle::all_gather_dispatcher<>, Mode, Renormalise>>();
+      case dispatcher_kind::all_gather:
+        return function.template operator()<moe_style<heddle::all_gather_dispatcher<>, Mode, Renormalise>>();
       case dispatcher_kind::all_to_all: break;
     }
     return function.template operator()<moe_style<heddle::all_to_all_dispatcher<>, Mode, Renormalise>>();
@@ -45,10 +48,10 @@ decltype(auto) with_moe(choice const& chosen, Function&& function) {
   return of_mode.template operator()<heddle::sequential>();
 }
 
-/// Runs the layer on this rank's tokens. `x` [tokens, hidden] is replicated over tp; so is the result, which lies in the
-/// execution's workspace.
+/// Runs the layer on this rank's tokens. `x` [tokens, hidden] is replicated over tp; so is the result, which lies in
+/// the execution's workspace.
 template <class T>
-[[nodiscard]] heddle::rows<T const> run_moe(choice const& chosen, bool renormalise, execution& on, heddle::moe_weights<T> const& weights,
-                                            heddle::rows<T const> x);
+[[nodiscard]] heddle::rows<T const> run_moe(choice const& chosen, bool renormalise, execution& on,
+                                            heddle::moe_weights<T> const& weights, heddle::rows<T const> x);
 
 }  // namespace hf

@@ -3,6 +3,8 @@
 
 namespace hf {
 
-template heddle::rows<heddle::bf16 const> run_moe<heddle::bf16>(choice const&, bool, execution&, heddle::moe_weights<heddle::bf16> const&, heddle::rows<heddle::bf16 const>);
+template heddle::rows<heddle::bf16 const> run_moe<heddle::bf16>(choice const&, bool, execution&,
+                                                                heddle::moe_weights<heddle::bf16> const&,
+                                                                heddle::rows<heddle::bf16 const>);
 
 }  // namespace hf

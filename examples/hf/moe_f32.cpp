@@ -3,6 +3,7 @@
 
 namespace hf {
 
-template heddle::rows<float const> run_moe<float>(choice const&, bool, execution&, heddle::moe_weights<float> const&, heddle::rows<float const>);
+template heddle::rows<float const> run_moe<float>(choice const&, bool, execution&, heddle::moe_weights<float> const&,
+                                                  heddle::rows<float const>);
 
 }  // namespace hf

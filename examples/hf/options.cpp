@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <sys/stat.h>
 
 namespace hf {
 
@@ -14,7 +13,8 @@ using heddle::error_kind;
 
 /// The value that `text` names; the error lists the names there are.
 template <class Value>
-Value named(std::string const& option, std::string const& text, std::initializer_list<std::pair<char const*, Value>> known) {
+Value named(std::string const& option, std::string const& text,
+            std::initializer_list<std::pair<char const*, Value>> known) {
   std::string list;
   for (auto const& [name, value] : known) {
     if (text == name) return value;
@@ -37,24 +37,32 @@ struct texts {
 
 void settle(options& result, texts const& given, bool sizes_given) {
   choice& chosen = result.chosen;
-  chosen.transport = named<transport_kind>("--comm", given.comm, {{"threads", transport_kind::threads}, {"mpi", transport_kind::mpi}});
-  chosen.dispatcher = named<dispatcher_kind>(
-      "--dispatcher", given.dispatcher,
-      {{"masked", dispatcher_kind::masked}, {"all_gather", dispatcher_kind::all_gather}, {"all_to_all", dispatcher_kind::all_to_all}});
-  chosen.expert = named<expert_kind>("--expert", given.expert, {{"sequential", expert_kind::sequential}, {"grouped", expert_kind::grouped}});
+  chosen.transport =
+      named<transport_kind>("--comm", given.comm, {{"threads", transport_kind::threads}, {"mpi", transport_kind::mpi}});
+  chosen.dispatcher = named<dispatcher_kind>("--dispatcher", given.dispatcher,
+                                             {{"masked", dispatcher_kind::masked},
+                                              {"all_gather", dispatcher_kind::all_gather},
+                                              {"all_to_all", dispatcher_kind::all_to_all}});
+  chosen.expert = named<expert_kind>("--expert", given.expert,
+                                     {{"sequential", expert_kind::sequential}, {"grouped", expert_kind::grouped}});
   chosen.dtype = named<dtype_kind>("--dtype", given.dtype, {{"f32", dtype_kind::f32}, {"bf16", dtype_kind::bf16}});
   if (!given.gemm.empty()) {
-    chosen.gemm = named<gemm_kind>("--gemm", given.gemm, {{"onednn", gemm_kind::onednn}, {"reference", gemm_kind::reference}});
+    chosen.gemm =
+        named<gemm_kind>("--gemm", given.gemm, {{"onednn", gemm_kind::onednn}, {"reference", gemm_kind::reference}});
     static_cast<void>(gemm{chosen.gemm});
   }
   if (chosen.transport == transport_kind::threads && processes_started() > 1) {
-    throw error(error_kind::argument, "--comm threads in a job of " + std::to_string(processes_started()) + " processes",
+    throw error(error_kind::argument,
+                "--comm threads in a job of " + std::to_string(processes_started()) + " processes",
                 "add --comm mpi, or start it without mpirun");
   }
   if (!(chosen.deadline > 0 && chosen.deadline < 1e9)) {
-    throw error(error_kind::argument, "--deadline is " + std::to_string(chosen.deadline) + " seconds", "use a positive number");
+    throw error(error_kind::argument, "--deadline is " + std::to_string(chosen.deadline) + " seconds",
+                "use a positive number");
   }
-  if (chosen.threads < 0) throw error(error_kind::argument, "--threads is " + std::to_string(chosen.threads), "use 1 or more, or 0 to share the machine");
+  if (chosen.threads < 0)
+    throw error(error_kind::argument, "--threads is " + std::to_string(chosen.threads),
+                "use 1 or more, or 0 to share the machine");
   if (result.model.empty()) {
     // The repository's demonstration: a small Qwen3-MoE over four ranks.
     char const* const moved = std::getenv("HEDDLE_GOLDEN_DIR");
@@ -65,13 +73,6 @@ void settle(options& result, texts const& given, bool sizes_given) {
     }
   }
   while (result.model.size() > 1 && result.model.back() == '/') result.model.pop_back();
-  struct stat facts {};
-  if (result.tokens.empty()) {
-    result.tokens = result.model + "/tokens.safetensors";
-    if (::stat(result.tokens.c_str(), &facts) != 0) {
-      throw error(error_kind::argument, "there are no tokens to run on", "give --tokens FILE, a safetensors file with input_ids I64 [batch, length]");
-    }
-  }
 }
 
 }  // namespace
@@ -80,18 +81,28 @@ options parse_options(int argc, char** argv) {
   options result;
   texts given;
   CLI::App app{"Runs a Hugging Face mixture-of-experts checkpoint over several ranks."};
-  app.add_option("--model", result.model, "model folder: config.json and model.safetensors or a sharded index (default: a small one of the repository)");
-  app.add_option("--tokens", result.tokens, "safetensors file with input_ids I64 [B, S] (default: tokens.safetensors in the model folder)");
-  auto const* const ranks = app.add_option("--ranks", result.chosen.ranks, "number of ranks (default 1, without --model 4)");
-  auto const* const tp = app.add_option("--tp", result.chosen.tp, "tensor parallel size of the dense part (default 1, without --model 2)");
-  auto const* const ep = app.add_option("--ep", result.chosen.ep, "expert parallel size (default 1, without --model 2)");
-  auto const* const etp = app.add_option("--etp", result.chosen.etp, "tensor parallel size inside an expert (default 1)");
+  app.add_option(
+      "--model", result.model,
+      "model folder: config.json and model.safetensors or a sharded index (default: a small one of the repository)");
+  app.add_option("--tokens", result.tokens,
+                 "safetensors file with input_ids I64 [B, S] (default: tokens.safetensors in the model folder)");
+  auto const* const ranks =
+      app.add_option("--ranks", result.chosen.ranks, "number of ranks (default 1, without --model 4)");
+  auto const* const tp =
+      app.add_option("--tp", result.chosen.tp, "tensor parallel size of the dense part (default 1, without --model 2)");
+  auto const* const ep =
+      app.add_option("--ep", result.chosen.ep, "expert parallel size (default 1, without --model 2)");
+  auto const* const etp =
+      app.add_option("--etp", result.chosen.etp, "tensor parallel size inside an expert (default 1)");
   app.add_option("--dispatcher", given.dispatcher, "masked, all_gather or all_to_all")->capture_default_str();
   app.add_option("--expert", given.expert, "sequential or grouped")->capture_default_str();
   app.add_option("--comm", given.comm, "threads, or mpi under mpirun -np RANKS")->capture_default_str();
-  app.add_option("--dtype", given.dtype, "f32 or bf16: weights and activations; sums, norms, softmax and router are f32")->capture_default_str();
+  app.add_option("--dtype", given.dtype,
+                 "f32 or bf16: weights and activations; sums, norms, softmax and router are f32")
+      ->capture_default_str();
   app.add_option("--gemm", given.gemm, "onednn or reference (default: onednn where the build has it)");
-  app.add_option("--threads", result.chosen.threads, "threads inside a rank (default: the machine's, divided among the ranks)");
+  app.add_option("--threads", result.chosen.threads,
+                 "threads inside a rank (default: the machine's, divided among the ranks)");
   app.add_option("--deadline", result.chosen.deadline, "seconds a rank waits for the others")->capture_default_str();
   app.add_option("--out", result.out, "file to write logits F32 [B, S, V] to");
   app.add_flag("--describe", result.describe, "print the forward and backward sequence of every style");

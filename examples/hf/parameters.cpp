@@ -59,8 +59,8 @@ class collector {
     }
     if (left.empty()) return;
     throw error(error_kind::plan,
-                "the checkpoint has " + std::to_string(left.size()) + " tensors that a " + model_.model_type + " of this config.json does not have, the first is '" +
-                    std::string{left[0]} + "'",
+                "the checkpoint has " + std::to_string(left.size()) + " tensors that a " + model_.model_type +
+                    " of this config.json does not have, the first is '" + std::string{left[0]} + "'",
                 "take the config.json that belongs to the weights");
   }
   [[nodiscard]] std::vector<parameter> take() { return std::move(all_); }
@@ -69,17 +69,20 @@ class collector {
   void use(std::string const& name, shape_t const& shape) {
     tensor_info const* const tensor = files_.find(name);
     if (tensor == nullptr) {
-      throw error(error_kind::format, "the checkpoint has no tensor '" + name + "', which should be " + text_of(shape) + " floats",
+      throw error(error_kind::format,
+                  "the checkpoint has no tensor '" + name + "', which should be " + text_of(shape) + " floats",
                   "fetch the checkpoint again, or take the config.json that belongs to it");
     }
     if (tensor->shape != shape) {
-      throw error(error_kind::shape, "tensor '" + name + "' has the shape " + text_of(tensor->shape) + ", expected " + text_of(shape),
+      throw error(error_kind::shape,
+                  "tensor '" + name + "' has the shape " + text_of(tensor->shape) + ", expected " + text_of(shape),
                   "take the config.json that belongs to the weights");
     }
     auto const type = heddle::checkpoint::readable(tensor->type);
     using heddle::dtype;
     if (type != dtype::f32 && type != dtype::bf16 && type != dtype::f16 && type != dtype::f64) {
-      throw error(error_kind::unsupported, "tensor '" + name + "' is " + std::string{name_of(tensor->type)} + ", expected F32, BF16, F16 or F64",
+      throw error(error_kind::unsupported,
+                  "tensor '" + name + "' is " + std::string{name_of(tensor->type)} + ", expected F32, BF16, F16 or F64",
                   "convert the checkpoint");
     }
     used_.insert(name);
@@ -98,11 +101,12 @@ void add_attention(collector& to, config const& model, std::string const& layer)
   to.linear(self + ".q_proj", width, model.hidden, model.attention_bias);
   to.linear(self + ".k_proj", kv_width, model.hidden, model.attention_bias);
   to.linear(self + ".v_proj", kv_width, model.hidden, model.attention_bias);
+  if (model.model != family::mixtral) {
+    bool const each_head = model.model == family::qwen3_moe;
+    to.whole(self + ".q_norm.weight", {each_head ? model.head_dim : width});
+    to.whole(self + ".k_norm.weight", {each_head ? model.head_dim : kv_width});
+  }
   to.linear(self + ".o_proj", model.hidden, width, model.attention_bias);
-  if (model.model == family::mixtral) return;
-  bool const each_head = model.model == family::qwen3_moe;
-  to.whole(self + ".q_norm.weight", {each_head ? model.head_dim : width});
-  to.whole(self + ".k_norm.weight", {each_head ? model.head_dim : kv_width});
 }
 
 /// Where the tensors of one layer's experts are, and what they are called there.
@@ -118,8 +122,10 @@ void add_experts(collector& to, config const& model, std::string const& layer) {
   bool const is_merged = to.has(fused);
   // Mixtral was published before its module had today's names.
   bool const published = model.model == family::mixtral && !is_merged;
-  expert_names const names = published ? expert_names{layer + ".block_sparse_moe", "w1", "w3", "w2"} : expert_names{mlp, "gate_proj", "up_proj", "down_proj"};
-  if (published) to.merged(mlp + ".gate.weight", {e_all, hidden}, {{names.module + ".gate.weight", box::all({e_all, hidden})}});
+  expert_names const names = published ? expert_names{layer + ".block_sparse_moe", "w1", "w3", "w2"}
+                                       : expert_names{mlp, "gate_proj", "up_proj", "down_proj"};
+  if (published)
+    to.merged(mlp + ".gate.weight", {e_all, hidden}, {{names.module + ".gate.weight", box::all({e_all, hidden})}});
   else to.whole(mlp + ".gate.weight", {e_all, hidden});
   if (is_merged) {
     to.whole(fused, {e_all, 2 * f, hidden});
@@ -141,7 +147,8 @@ void add_dense(collector& to, config const& model, std::string const& layer) {
   std::string const mlp = layer + ".mlp";
   index_t const f = model.dense_ffn, hidden = model.hidden;
   to.merged(mlp + ".gate_up_proj.weight", {2 * f, hidden},
-            {{mlp + ".gate_proj.weight", {{{{0, f}}, {{0, hidden}}}}}, {mlp + ".up_proj.weight", {{{{f, f}}, {{0, hidden}}}}}});
+            {{mlp + ".gate_proj.weight", {{{{0, f}}, {{0, hidden}}}}},
+             {mlp + ".up_proj.weight", {{{{f, f}}, {{0, hidden}}}}}});
   to.whole(mlp + ".down_proj.weight", {hidden, f});
 }
 
@@ -149,7 +156,8 @@ void check_plan(config const& model, std::vector<parameter> const& all) {
   std::vector<std::string> names;
   for (parameter const& each : all) names.push_back(each.name);
   // The plan of a model has rules for both kinds of layers, also where a checkpoint has one.
-  heddle::plan_allowance const allowed{.unused = model.model == family::qwen3_moe && (model.dense_ffn == 0 || model.experts == 0)};
+  heddle::plan_allowance const allowed{.unused = model.model == family::qwen3_moe &&
+                                                 (model.dense_ffn == 0 || model.experts == 0)};
   with_plan(model.model, [&]<class Plan>() { Plan::check(names, allowed); });
 }
 

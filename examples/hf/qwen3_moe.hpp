@@ -10,25 +10,32 @@
 #include <heddle/style/norm.hpp>
 
 namespace hf {
+namespace plans {
 
-namespace h = heddle;
+using namespace heddle;
 
-using qwen3_moe = h::plan<
-    h::rule<"model.embed_tokens", h::embedding_rowwise<h::tp>>,
-    h::rule<"model.layers.*.input_layernorm", h::replicated_norm>,
-    h::rule<"model.layers.*.self_attn.q_proj", h::colwise<h::tp>>,
-    h::rule<"model.layers.*.self_attn.k_proj", h::colwise<h::tp>>,
-    h::rule<"model.layers.*.self_attn.v_proj", h::colwise<h::tp>>,
-    h::rule<"model.layers.*.self_attn.q_norm", h::replicated_with_grad_allreduce<h::tp>>,
-    h::rule<"model.layers.*.self_attn.k_norm", h::replicated_with_grad_allreduce<h::tp>>,
-    h::rule<"model.layers.*.self_attn.o_proj", h::rowwise<h::tp>>,
-    h::rule<"model.layers.*.post_attention_layernorm", h::replicated_norm>,
-    h::rule<"model.layers.*.mlp.gate", h::replicated_linear>,
-    h::rule<"model.layers.*.mlp.experts.gate_up_proj", h::both<h::grouped_gemm<h::ep>, h::packed_colwise<h::etp>>>,
-    h::rule<"model.layers.*.mlp.experts.down_proj", h::both<h::grouped_gemm<h::ep>, h::rowwise<h::etp>>>,
-    h::rule<"model.layers.*.mlp.gate_up_proj", h::packed_colwise<h::tp>>,
-    h::rule<"model.layers.*.mlp.down_proj", h::rowwise<h::tp>>,
-    h::rule<"model.norm", h::replicated_norm>,
-    h::rule<"lm_head", h::colwise_gather_output<h::tp>>>;
+// clang-format off
+using qwen3_moe = plan<
+    rule<"model.embed_tokens",                      embedding_rowwise<tp>>,
+    rule<"model.layers.*.input_layernorm",          replicated_norm>,
+    rule<"model.layers.*.self_attn.q_proj",         colwise<tp>>,
+    rule<"model.layers.*.self_attn.k_proj",         colwise<tp>>,
+    rule<"model.layers.*.self_attn.v_proj",         colwise<tp>>,
+    rule<"model.layers.*.self_attn.q_norm",         replicated_with_grad_allreduce<tp>>,
+    rule<"model.layers.*.self_attn.k_norm",         replicated_with_grad_allreduce<tp>>,
+    rule<"model.layers.*.self_attn.o_proj",         rowwise<tp>>,
+    rule<"model.layers.*.post_attention_layernorm", replicated_norm>,
+    rule<"model.layers.*.mlp.gate",                 replicated_linear>,
+    rule<"model.layers.*.mlp.experts.gate_up_proj", both<grouped_gemm<ep>, packed_colwise<etp>>>,
+    rule<"model.layers.*.mlp.experts.down_proj",    both<grouped_gemm<ep>, rowwise<etp>>>,
+    rule<"model.layers.*.mlp.gate_up_proj",         packed_colwise<tp>>,
+    rule<"model.layers.*.mlp.down_proj",            rowwise<tp>>,
+    rule<"model.norm",                              replicated_norm>,
+    rule<"lm_head",                                 colwise_gather_output<tp>>>;
+// clang-format on
+
+}  // namespace plans
+
+using plans::qwen3_moe;
 
 }  // namespace hf

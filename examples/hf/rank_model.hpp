@@ -13,10 +13,11 @@ template <heddle::real T>
 class rank_model {
  public:
   /// Loads what `rank` owns. Nothing is sent.
-  rank_model(model const& whole, choice const& chosen, grid_type const& grid, int rank, heddle::checkpoint::shard_store& store, progress& done);
+  rank_model(model const& whole, choice const& chosen, grid_type const& grid, int rank,
+             heddle::checkpoint::shard_store& store, progress& done);
 
-  /// The logits [tokens, vocab] of whole sequences of `length` tokens, valid until the next call. All ranks call it, also
-  /// those without tokens.
+  /// The logits [tokens, vocab] of whole sequences of `length` tokens, valid until the next call. All ranks call it,
+  /// also those without tokens.
   [[nodiscard]] std::span<float const> forward(groups_type& groups, std::span<std::int64_t const> ids, index_t length);
 
  private:

@@ -9,7 +9,8 @@
 namespace hf {
 
 template <heddle::real T>
-rank_model<T>::rank_model(model const& whole, choice const& chosen, grid_type const& grid, int rank, heddle::checkpoint::shard_store& store, progress& done)
+rank_model<T>::rank_model(model const& whole, choice const& chosen, grid_type const& grid, int rank,
+                          heddle::checkpoint::shard_store& store, progress& done)
     : whole_{whole}, chosen_{chosen}, gemm_{chosen.gemm} {
   weights_.load(whole.settings.model, whole.parameters, whole.files, store, grid, rank, done);
 }

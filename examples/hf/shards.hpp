@@ -19,11 +19,13 @@ class shards {
  public:
   /// Reads the parts that `rank` owns, and no other byte of the files. Ranks that own the same part share it through
   /// `store`.
-  void load(family model, std::vector<parameter> const& all, heddle::checkpoint::archive const& files, heddle::checkpoint::shard_store& store,
-            grid_type const& grid, int rank, progress& done) {
+  void load(family model, std::vector<parameter> const& all, heddle::checkpoint::archive const& files,
+            heddle::checkpoint::shard_store& store, grid_type const& grid, int rank, progress& done) {
     for (parameter const& each : all) {
       heddle::box const part = part_of(model, each, grid, rank);
-      auto bytes = store.get<T>(each.store_name, part, [&](std::span<T> out) { heddle::checkpoint::read<T>(files, each.sources, each.shape, part, out); });
+      auto bytes = store.get<T>(each.store_name, part, [&](std::span<T> out) {
+        heddle::checkpoint::read<T>(files, each.sources, each.shape, part, out);
+      });
       done += bytes.values.size_bytes();
       owned_.emplace(each.name, shard{std::move(bytes), part.shape(), each.shape});
     }
@@ -35,13 +37,18 @@ class shards {
     if (auto const bias = owned_.find(module + ".bias"); bias != owned_.end()) result.bias = vector_of(bias->second);
     return result;
   }
-  [[nodiscard]] heddle::norm_weight<T> norm(std::string const& module, float epsilon) const { return {vector_of(at(module + ".weight")), epsilon}; }
+  [[nodiscard]] heddle::norm_weight<T> norm(std::string const& module, float epsilon) const {
+    return {vector_of(at(module + ".weight")), epsilon};
+  }
   [[nodiscard]] heddle::embedding_table<T> table(std::string const& module) const {
     shard const& weight = at(module + ".weight");
     return {matrix_of(weight), weight.whole[0], weight.whole[1]};
   }
   [[nodiscard]] heddle::moe_weights<T> moe(std::string const& module, index_t top_k) const {
-    return {.gate = linear(module + ".gate"), .fc1 = experts(module + ".experts.gate_up_proj"), .fc2 = experts(module + ".experts.down_proj"), .top_k = top_k};
+    return {.gate = linear(module + ".gate"),
+            .fc1 = experts(module + ".experts.gate_up_proj"),
+            .fc2 = experts(module + ".experts.down_proj"),
+            .top_k = top_k};
   }
 
  private:
@@ -56,13 +63,20 @@ class shards {
     return found->second;
   }
   static heddle::matrix<T const> matrix_of(shard const& from) {
-    return {from.bytes.values.data(), heddle::extents<heddle::out_features, heddle::in_features>{from.part[0], from.part[1]}};
+    return {from.bytes.values.data(),
+            heddle::extents<heddle::out_features, heddle::in_features>{from.part[0], from.part[1]}};
   }
-  static heddle::vector_view<T const> vector_of(shard const& from) { return {from.bytes.values.data(), heddle::extents<heddle::hidden>{from.part[0]}}; }
+  static heddle::vector_view<T const> vector_of(shard const& from) {
+    return {from.bytes.values.data(), heddle::extents<heddle::hidden>{from.part[0]}};
+  }
   [[nodiscard]] heddle::expert_linear<T> experts(std::string const& name) const {
     shard const& from = at(name);
-    heddle::extents<heddle::experts, heddle::out_features, heddle::in_features> const shape{from.part[0], from.part[1], from.part[2]};
-    return {.weight = {from.bytes.values.data(), shape}, .full_experts = from.whole[0], .full_out = from.whole[1], .full_in = from.whole[2]};
+    heddle::extents<heddle::experts, heddle::out_features, heddle::in_features> const shape{from.part[0], from.part[1],
+                                                                                            from.part[2]};
+    return {.weight = {from.bytes.values.data(), shape},
+            .full_experts = from.whole[0],
+            .full_out = from.whole[1],
+            .full_in = from.whole[2]};
   }
 
   std::map<std::string, shard> owned_;

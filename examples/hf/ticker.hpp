@@ -14,7 +14,8 @@ namespace hf {
 
 class ticker {
  public:
-  ticker(progress const& done, model const& whole, grid_type const& grid, int rank, std::size_t element_size, bool wanted) {
+  ticker(progress const& done, model const& whole, grid_type const& grid, int rank, std::size_t element_size,
+         bool wanted) {
     if (!wanted || isatty(STDERR_FILENO) == 0) return;
     std::size_t total = 0;
     for (parameter const& each : whole.parameters) {
@@ -24,7 +25,8 @@ class ticker {
       std::unique_lock lock{mutex_};
       while (!wake_.wait_for(lock, stop, std::chrono::milliseconds{200}, [&] { return stop.stop_requested(); })) {
         double const part = total == 0 ? 1 : static_cast<double>(done.load()) / static_cast<double>(total);
-        std::fprintf(stderr, "\rloading %3.0f %% of %.1f MiB a rank", 100 * part, static_cast<double>(total) / (1 << 20));
+        std::fprintf(stderr, "\rloading %3.0f %% of %.1f MiB a rank", 100 * part,
+                     static_cast<double>(total) / (1 << 20));
       }
       std::fprintf(stderr, "\r%60s\r", "");
     }};

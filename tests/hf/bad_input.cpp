@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Input that is wrong: exit code 1, one line on stderr that says what and what to do, nothing on stdout, no file
+// written.
+#include "process.hpp"
+
+#include "trial.hpp"
+#include <doctest/doctest.h>
+#include <heddle/checkpoint/write.hpp>
+#include <unistd.h>
+
+namespace {
+
+using process::scratch;
+
+/// The run must fail with one line that holds `expected`, and must leave the output as it was.
+void fails(std::string const& arguments, std::string const& expected) {
+  scratch const folder;
+  std::string const out = folder.file("logits.safetensors");
+  std::string const old = "what was there before";
+  process::write_file(out, old);
+  process::result const done = process::hf_forward(arguments + " --out " + out);
+  CHECK_MESSAGE(done.code == 1, arguments);
+  CHECK_MESSAGE(done.out.empty(), arguments, " printed ", done.out);
+  auto const lines = done.lines();
+  REQUIRE_MESSAGE(lines.size() == 1, arguments, " said ", done.err);
+  CHECK_MESSAGE(lines[0].starts_with("heddle: "), lines[0]);
+  CHECK_MESSAGE(lines[0].find(expected) != std::string::npos, lines[0], " lacks ", expected);
+  CHECK_MESSAGE(process::text_of_file(out) == old, arguments);
+  CHECK(std::distance(std::filesystem::directory_iterator{folder.path()}, {}) == 1);
+}
+
+/// A copy of a model with one thing changed in one of its files.
+void fails_after(std::string const& model, std::string const& file, std::string const& from, std::string const& to,
+                 std::string const& expected) {
+  scratch const folder;
+  std::string const copy = folder.copy_of(model);
+  REQUIRE_MESSAGE(process::replace_in(copy + "/" + file, from, to), from, " is not in ", file);
+  fails("--model " + copy, expected);
+}
+
+template <heddle::element T>
+std::string tokens_file(scratch const& folder, heddle::shape_t shape, std::vector<T> const& ids,
+                        std::string const& name = "input_ids") {
+  heddle::checkpoint::tensor_entry const entry{
+      .name = name, .type = heddle::dtype_v<T>, .shape = std::move(shape), .bytes = std::as_bytes(std::span{ids})};
+  heddle::checkpoint::write(folder.file("tokens.safetensors"), std::span{&entry, 1});
+  return "--tokens " + folder.file("tokens.safetensors");
+}
+
+}  // namespace
+
+TEST_CASE("a good run of the same kind, for comparison") {
+  scratch const folder;
+  std::string const copy = folder.copy_of("qwen3_moe_demo");
+  process::result const done =
+      process::hf_forward("--model " + copy + " --ranks 2 --ep 2 --out " + folder.file("logits.safetensors"));
+  CHECK(done.code == 0);
+  CHECK(done.err.empty());
+  CHECK(done.out.find("relative L2 difference") != std::string::npos);
+  CHECK(std::filesystem::exists(folder.file("logits.safetensors")));
+}
+
+TEST_CASE("config.json") {
+  fails_after("qwen3_moe_demo", "config.json", "\"qwen3_moe\"", "\"gpt2\"", "unknown model_type \"gpt2\"");
+  fails_after("qwen3_moe_demo", "config.json", "\"hidden_size\": 40", "\"hidden_size\": \"40\"", "hidden_size");
+  fails_after("qwen3_moe_demo", "config.json", "{", "{{", "is not JSON");
+  fails("--model /nowhere", "cannot open '/nowhere/config.json'");
+}
+
+TEST_CASE("weights that are missing, truncated or malformed") {
+  scratch const folder;
+  std::string const copy = folder.copy_of("qwen3_moe_demo");
+  std::string const weights = copy + "/model.safetensors";
+  std::string const whole = process::text_of_file(weights);
+  process::write_file(weights, whole.substr(0, whole.size() - 1));
+  fails("--model " + copy, "[safetensors.");
+  process::write_file(weights, whole.substr(0, 100));
+  fails("--model " + copy, "[safetensors.");
+  process::write_file(weights, "");
+  fails("--model " + copy, "[safetensors.too_small]");
+  std::filesystem::remove(weights);
+  fails("--model " + copy, "neither model.safetensors nor model.safetensors.index.json");
+  std::filesystem::remove_all(copy);
+  fails_after("qwen3_moe_demo", "model.safetensors", "\"F32\"", "\"F99\"", "[safetensors.unknown_dtype]");
+  std::string const sharded = folder.copy_of("mixtral_odd");
+  std::filesystem::remove(sharded + "/model-00002-of-00002.safetensors");
+  fails("--model " + sharded, "[safetensors.index_missing_shard]");
+}
+
+TEST_CASE("tensors that are missing, too many, or of another shape or type") {
+  fails_after("qwen3_moe_demo", "model.safetensors", "model.norm.weight", "model.nurm.weight",
+              "no tensor 'model.norm.weight', which should be [40]");
+  fails_after("qwen3_moe_demo", "config.json", "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 2",
+              "tensors that a qwen3_moe of this config.json does not have");
+  fails_after("qwen3_moe_demo", "config.json", "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4",
+              "no tensor 'model.layers.3.");
+  fails_after("qwen3_moe_demo", "config.json", "\"vocab_size\": 97", "\"vocab_size\": 96",
+              "tensor 'model.embed_tokens.weight' has the shape [97, 40], expected [96, 40]");
+  fails_after("qwen3_moe_demo", "config.json", "\"moe_intermediate_size\": 20", "\"moe_intermediate_size\": 21",
+              "has the shape [20, 40], expected [21, 40]");
+  fails_after("mixtral_merged", "config.json", "\"num_local_experts\": 5", "\"num_local_experts\": 4",
+              "expected [4, 24]");
+  fails_after("qwen3_moe_demo", "model.safetensors", "\"lm_head.weight\":{\"dtype\":\"F32\"",
+              "\"lm_head.weight\":{\"dtype\":\"I32\"",
+              "tensor 'lm_head.weight' is I32, expected F32, BF16, F16 or F64");
+}
+
+TEST_CASE("tokens") {
+  scratch const folder;
+  fails(tokens_file<std::int64_t>(folder, {1, 3}, {1, 97, 2}),
+        "token 1 of sequence 0 is 97, outside the vocabulary of 97");
+  fails(tokens_file<std::int64_t>(folder, {2, 1}, {1, -1}), "token 0 of sequence 1 is -1");
+  fails(tokens_file<std::int32_t>(folder, {1, 2}, {1, 2}), "'input_ids' is I32, expected I64");
+  fails(tokens_file<std::int64_t>(folder, {2}, {1, 2}), "'input_ids' has 1 axes, expected 2");
+  fails(tokens_file<std::int64_t>(folder, {0, 2}, {}), "there is nothing to run");
+  fails(tokens_file<std::int64_t>(folder, {1, 2}, {1, 2}, "ids"), "no tensor 'input_ids'");
+  fails("--tokens /nowhere.safetensors", "cannot open '/nowhere.safetensors'");
+  std::string const copy = folder.copy_of("qwen3_moe_demo");
+  std::filesystem::remove(copy + "/tokens.safetensors");
+  fails("--model " + copy, "give --tokens FILE");
+}
+
+TEST_CASE("sizes that do not fit, and which ones would") {
+  fails("--ranks 4 --tp 3", "--tp 3 does not divide the 4 ranks Fix: use --tp 1, 2, 4");
+  fails("--ranks 8 --tp 8", "4 key-value heads do not divide by --tp = 8 Fix: use --tp = 1, 2, 4");
+  fails("--ranks 3 --tp 3", "8 attention heads do not divide by --tp = 3 Fix: use --tp = 1, 2");
+  fails("--ranks 4 --ep 3",
+        "--ep 3 times --etp 1 is 3, which does not divide the 4 ranks Fix: with --etp 1 use --ep 1, 2, 4");
+  fails("--ranks 4 --ep 4 --etp 2", "Fix: with --etp 2 use --ep 1, 2");
+  fails("--ranks 4 --etp 3", "Fix: use --etp 1, 2, 4");
+  fails("--ranks 0", "--ranks is 0");
+  fails("--ranks 4 --tp -1", "--tp is -1");
+  fails("--ranks 1000", "use 1 to 64");
+}
+
+TEST_CASE("names and options") {
+  fails("--dispatcher ring", "--dispatcher \"ring\" is not known Fix: use one of masked, all_gather, all_to_all");
+  fails("--expert none", "use one of sequential, grouped");
+  fails("--comm smoke", "use one of threads, mpi");
+  fails("--dtype f8", "use one of f32, bf16");
+  fails("--gemm cublas", "use one of onednn, reference");
+  fails("--ranks two", "--ranks");
+  fails("--colour red", "--colour");
+  fails("--deadline 0", "--deadline");
+  fails("--threads -2", "--threads is -2");
+}
+
+TEST_CASE("an output that cannot be written") {
+  process::result done = process::hf_forward("--out /nowhere/logits.safetensors");
+  CHECK(done.code == 1);
+  CHECK(done.out.empty());
+  CHECK(done.lines().size() == 1);
+  CHECK(done.err.find("cannot write '/nowhere/logits.safetensors'") != std::string::npos);
+  if (geteuid() == 0) return;  // root writes everywhere
+  scratch const folder;
+  std::string const old = folder.file("logits.safetensors");
+  process::write_file(old, "old");
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  done = process::hf_forward("--out " + old);
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
+  CHECK(done.code == 1);
+  CHECK(process::text_of_file(old) == "old");
+}

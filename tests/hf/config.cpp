@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// config.json in the spellings that are in use, and what is wrong with one.
+#include "hf/config.hpp"
+
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <fstream>
+#include <heddle/core/error.hpp>
+#include <unistd.h>
+
+namespace {
+
+using heddle::error_kind;
+
+/// Reads a config.json of this text.
+hf::config read(std::string const& text) {
+  auto const folder = std::filesystem::temp_directory_path() / ("heddle-config-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  std::ofstream{folder / "config.json"} << text;
+  struct cleaner {
+    std::filesystem::path folder;
+    ~cleaner() { std::filesystem::remove_all(folder); }
+  } const afterwards{folder};
+  return hf::read_config(folder.string());
+}
+std::string const sizes = R"("hidden_size":64,"num_hidden_layers":2,"vocab_size":10,"intermediate_size":32)";
+hf::config read(std::string const& type, std::string const& more) {
+  return read(R"({"model_type":")" + type + R"(","num_attention_heads":16,)" + sizes +
+              (more.empty() ? "" : "," + more) + "}");
+}
+
+template <class Function>
+error_kind kind_of(Function&& function) {
+  try {
+    function();
+  } catch (heddle::error const& problem) {
+    CHECK_FALSE(problem.hint().empty());
+    return problem.kind();
+  }
+  FAIL("nothing was thrown");
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("what is left out takes the model's own value") {
+  hf::config const mixtral = read("mixtral", "");
+  CHECK(mixtral.epsilon == 1e-5F);
+  CHECK(mixtral.theta == 1e6F);
+  CHECK(mixtral.kv_heads == 8);
+  CHECK(mixtral.head_dim == 4);
+  CHECK(mixtral.experts == 8);
+  CHECK(mixtral.top_k == 2);
+  CHECK(mixtral.expert_ffn == 32);
+  CHECK(mixtral.renormalise);
+  hf::config const qwen = read("qwen3_moe", "");
+  CHECK(qwen.epsilon == 1e-6F);
+  CHECK(qwen.theta == 1e4F);
+  CHECK(qwen.kv_heads == 4);
+  CHECK(qwen.experts == 128);
+  CHECK(qwen.top_k == 8);
+  CHECK(qwen.expert_ffn == 768);
+  CHECK_FALSE(qwen.renormalise);
+  CHECK_FALSE(qwen.tied);
+  CHECK(qwen.sparse == std::vector<bool>{true, true});
+  hf::config const olmoe = read("olmoe", "");
+  CHECK(olmoe.epsilon == 1e-5F);
+  CHECK(olmoe.theta == 1e4F);
+  CHECK(olmoe.kv_heads == 16);
+  CHECK(olmoe.experts == 64);
+  CHECK(olmoe.clip == 0);
+}
+
+TEST_CASE("old and new spellings") {
+  CHECK(read("mixtral", R"("num_key_value_heads":null)").kv_heads == 16);
+  CHECK(read("mixtral", R"("head_dim":null)").head_dim == 4);
+  CHECK(read("mixtral", R"("head_dim":6)").head_dim == 6);
+  CHECK(read("qwen3_moe", R"("num_experts":12)").experts == 12);
+  CHECK(read("qwen3_moe", R"("num_local_experts":12)").experts == 12);
+  CHECK(read("olmoe", R"("rope_theta":500,"rope_scaling":null)").theta == 500);
+  CHECK(read("olmoe", R"("rope_parameters":{"rope_theta":500,"rope_type":"default"})").theta == 500);
+  CHECK(read("olmoe", R"("rope_parameters":{"rope_theta":500},"rope_theta":7)").theta == 500);
+  CHECK(read("olmoe", R"("rope_scaling":{"type":"default"},"rope_theta":7)").theta == 7);
+  CHECK(read("olmoe", R"("clip_qkv":8.0)").clip == 8);
+  CHECK(read("qwen3_moe", R"("sliding_window":4096)").layers == 2);  // not in use
+}
+
+TEST_CASE("which layers of a Qwen3-MoE have experts") {
+  CHECK(read("qwen3_moe", R"("decoder_sparse_step":2)").sparse == std::vector<bool>{false, true});
+  CHECK(read("qwen3_moe", R"("mlp_only_layers":[0, 9])").sparse == std::vector<bool>{false, true});
+  CHECK(read("qwen3_moe", R"("num_experts":0)").sparse == std::vector<bool>{false, false});
+  CHECK(read("qwen3_moe", R"("decoder_sparse_step":2)").dense_ffn == 32);
+  CHECK(read("qwen3_moe", "").dense_ffn == 0);
+}
+
+TEST_CASE("what this program does not have is refused") {
+  for (char const* const more :
+       {R"("hidden_act":"gelu")", R"("sliding_window":128)", R"("quantization_config":{"bits":4})",
+        R"("rope_scaling":{"rope_type":"yarn","factor":4})", R"("rope_parameters":{"rope_type":"linear"})"}) {
+    CHECK_MESSAGE(kind_of([&] { static_cast<void>(read("mixtral", more)); }) == error_kind::unsupported, more);
+  }
+  CHECK(kind_of([] { static_cast<void>(read("qwen3_moe", R"("use_sliding_window":true,"sliding_window":128)")); }) ==
+        error_kind::unsupported);
+  CHECK(kind_of([] { static_cast<void>(read("llama", "")); }) == error_kind::unsupported);
+  CHECK(kind_of([] { static_cast<void>(read("{}")); }) == error_kind::unsupported);
+}
+
+TEST_CASE("a config that is broken is told so") {
+  for (char const* const text :
+       {"", "[]", "{", R"({"model_type":"mixtral"})", R"({"model_type":"mixtral","hidden_size":"64"})"}) {
+    CHECK_MESSAGE(kind_of([&] { static_cast<void>(read(text)); }) == error_kind::format, text);
+  }
+  for (char const* const more :
+       {R"("num_experts_per_tok":9)", R"("num_key_value_heads":5)", R"("head_dim":3)", R"("num_local_experts":0)",
+        R"("num_local_experts":-1)", R"("rms_norm_eps":"small")", R"("tie_word_embeddings":1)", R"("rope_theta":0)"}) {
+    CHECK_MESSAGE(kind_of([&] { static_cast<void>(read("mixtral", more)); }) == error_kind::format, more);
+  }
+  CHECK(kind_of([] { static_cast<void>(hf::read_config("/nowhere")); }) == error_kind::io);
+}
