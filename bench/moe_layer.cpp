@@ -14,8 +14,8 @@
 #include <heddle/dispatcher/all_to_all.hpp>
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/host/execution.hpp>
-#include <heddle/host/self_communicator.hpp>
 #include <heddle/host/reference_gemm.hpp>
+#include <heddle/host/self_communicator.hpp>
 #if __has_include(<dnnl.hpp>)
 #include <heddle/host/onednn_gemm.hpp>
 #endif
@@ -51,8 +51,11 @@ struct layer {
   std::vector<element> fc2 = random_values(experts * width * ffn, 2, 0.06F);
   std::vector<element> x = random_values(most_tokens * width, 3, 1.7F);
   hd::moe_weights<element> weights{
-      .gate = {.weight = {gate.data(), hd::extents<hd::out_features, hd::in_features>{experts, width}}, .full_out = experts, .full_in = width},
-      .fc1 = {.weight = {fc1.data(), hd::extents<hd::experts, hd::out_features, hd::in_features>{experts, 2 * ffn, width}},
+      .gate = {.weight = {gate.data(), hd::extents<hd::out_features, hd::in_features>{experts, width}},
+               .full_out = experts,
+               .full_in = width},
+      .fc1 = {.weight = {fc1.data(),
+                         hd::extents<hd::experts, hd::out_features, hd::in_features>{experts, 2 * ffn, width}},
               .full_experts = experts,
               .full_out = 2 * ffn,
               .full_in = width},
@@ -76,8 +79,9 @@ std::vector<std::vector<std::pair<index_t, double>>> choices(layer const& l, ind
     std::vector<double> logits(experts);
     for (index_t e = 0; e < experts; ++e) {
       for (index_t h = 0; h < width; ++h) {
-        logits[static_cast<std::size_t>(e)] += static_cast<double>(float{l.x[static_cast<std::size_t>(t * width + h)]}) *
-                                               static_cast<double>(float{l.gate[static_cast<std::size_t>(e * width + h)]});
+        logits[static_cast<std::size_t>(e)] +=
+            static_cast<double>(float{l.x[static_cast<std::size_t>(t * width + h)]}) *
+            static_cast<double>(float{l.gate[static_cast<std::size_t>(e * width + h)]});
       }
     }
     double sum = 0;
@@ -97,7 +101,9 @@ std::vector<std::vector<std::pair<index_t, double>>> choices(layer const& l, ind
 double error_of(layer const& l, hd::rows<element const> y) {
   index_t const tokens = y.size<hd::tokens>() < 2 ? y.size<hd::tokens>() : 2;
   auto const chosen = choices(l, tokens);
-  auto const at = [](std::vector<element> const& values, index_t i) { return static_cast<double>(float{values[static_cast<std::size_t>(i)]}); };
+  auto const at = [](std::vector<element> const& values, index_t i) {
+    return static_cast<double>(float{values[static_cast<std::size_t>(i)]});
+  };
   double difference = 0, norm = 0;
   for (index_t t = 0; t < tokens; ++t) {
     std::vector<double> expected(width);
@@ -113,7 +119,8 @@ double error_of(layer const& l, hd::rows<element const> y) {
       }
       for (index_t h = 0; h < width; ++h) {
         double sum = 0;
-        for (index_t f = 0; f < ffn; ++f) sum += inner[static_cast<std::size_t>(f)] * at(l.fc2, (expert * width + h) * ffn + f);
+        for (index_t f = 0; f < ffn; ++f)
+          sum += inner[static_cast<std::size_t>(f)] * at(l.fc2, (expert * width + h) * ffn + f);
         expected[static_cast<std::size_t>(h)] += weight * sum;
       }
     }
@@ -154,7 +161,8 @@ void run(benchmark::State& state, layer const& l, machine const& host) {
   double used = 0;
   for (bool each : active) used += each ? 1 : 0;
   double const flops = static_cast<double>(tokens) * (6.0 * top_k * width * ffn + 2.0 * width * experts);
-  double const bytes = (used * 3 * width * ffn + experts * width + 2.0 * static_cast<double>(tokens) * width) * sizeof(element);
+  double const bytes =
+      (used * 3 * width * ffn + experts * width + 2.0 * static_cast<double>(tokens) * width) * sizeof(element);
   double const floor = std::max(flops / host.flops, bytes / host.bytes);
   auto const steps = static_cast<double>(state.iterations());
   state.counters["GFLOP/s"] = benchmark::Counter(flops * 1e-9 * steps, benchmark::Counter::kIsRate);
@@ -186,8 +194,10 @@ int main(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   host.flops = bench::peak_flops(host.threads);
   host.bytes = bench::read_bandwidth(host.threads);
-  std::printf("threads %d, probed: fp32 multiply-add %.0f GFLOP/s, read %.1f GB/s\n", host.threads, host.flops * 1e-9, host.bytes * 1e-9);
-  std::printf("H %ld, F %ld, E %ld, K %ld, bf16; of_floor is floor time over measured time\n", width, ffn, experts, top_k);
+  std::printf("threads %d, probed: fp32 multiply-add %.0f GFLOP/s, read %.1f GB/s\n", host.threads, host.flops * 1e-9,
+              host.bytes * 1e-9);
+  std::printf("H %ld, F %ld, E %ld, K %ld, bf16; of_floor is floor time over measured time\n", width, ffn, experts,
+              top_k);
   layer const l;
   auto const add = [&]<class Gemm>(char const* name, std::type_identity<Gemm>) {
     for (index_t tokens : {1, 16, 128, 1024}) {

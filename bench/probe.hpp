@@ -15,7 +15,9 @@ namespace bench {
 
 using clock = std::chrono::steady_clock;
 
-inline double seconds_since(clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); }
+inline double seconds_since(clock::time_point start) {
+  return std::chrono::duration<double>(clock::now() - start).count();
+}
 
 /// The best of `rounds` rates of `work()`, which returns how much it did.
 template <class Work>

@@ -3,7 +3,6 @@
 // backward pass, both texts, and the reductions its parameter gradients need.
 #include <heddle/heddle.hpp>
 
-
 namespace {
 
 using namespace heddle;
@@ -34,7 +33,9 @@ struct cut {
 template <class A, class B>
 struct stacked;
 template <class... A, class... B>
-struct stacked<layer<A...>, layer<B...>> { using type = layer<A..., cut, B...>; };
+struct stacked<layer<A...>, layer<B...>> {
+  using type = layer<A..., cut, B...>;
+};
 
 using deep = stacked<twenty<mlp>, twenty<sequence_mlp>>::type;
 

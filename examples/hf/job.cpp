@@ -14,13 +14,19 @@ using clock = std::chrono::steady_clock;
 
 double seconds_since(clock::time_point begin) { return std::chrono::duration<double>(clock::now() - begin).count(); }
 
-/// The largest resident memory this process has had, in bytes.
-index_t peak_memory() {
+/// The largest resident memory this process has had, in bytes, and how much of it are pages of files: the program and
+/// its libraries, which the processes of a machine share.
+struct memory {
+  index_t peak = 0, of_files = 0;
+};
+memory memory_of_process() {
+  memory result;
   std::ifstream status{"/proc/self/status"};
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return 1024 * std::stoll(line.substr(6));
+    if (line.starts_with("VmHWM:")) result.peak = 1024 * std::stoll(line.substr(6));
+    if (line.starts_with("RssFile:")) result.of_files = 1024 * std::stoll(line.substr(8));
   }
-  return 0;
+  return result;
 }
 
 bytes_by_group sent_by(groups_type& groups) {
@@ -80,9 +86,11 @@ outcome run_as(communicator& world, model const& whole, choice const& chosen, gr
   result.sent.resize(sent.size() / own.size());
   for (std::size_t i = 0; i < sent.size(); ++i) result.sent[i / own.size()][i % own.size()] = sent[i];
   result.shard_bytes = static_cast<index_t>(store.bytes_held());
-  result.peak_bytes = peak_memory();
+  memory const used = memory_of_process();
+  result.peak_bytes = used.peak;
   if (chosen.transport == transport_kind::mpi) {
-    std::array<index_t, 2> sums{result.shard_bytes, result.peak_bytes};
+    // Every process has shards of its own, and the program's pages are counted once.
+    std::array<index_t, 2> sums{result.shard_bytes, used.peak - (world.rank() == 0 ? 0 : used.of_files)};
     world.all_reduce(std::span<index_t>{sums});
     result.shard_bytes = sums[0];
     result.peak_bytes = sums[1];

@@ -20,7 +20,7 @@ struct outcome {
   std::vector<bytes_by_group> sent;  ///< of every rank
   double seconds = 0;                ///< of the forward pass
   double load_seconds = 0;
-  index_t shard_bytes = 0;  ///< held by this process
+  index_t shard_bytes = 0;  ///< weights held, by all processes of the job
   index_t peak_bytes = 0;   ///< resident, of all processes of the job
 };
 

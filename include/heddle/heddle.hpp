@@ -70,6 +70,7 @@
 #include <heddle/layer/layer.hpp>
 #include <heddle/layer/run_chunks.hpp>
 #include <heddle/layer/run_collective.hpp>
+#include <heddle/layer/run_columns.hpp>
 #include <heddle/layer/run_compute.hpp>
 #include <heddle/layer/run_exchange.hpp>
 #include <heddle/layer/run_experts.hpp>

@@ -8,7 +8,8 @@ using namespace heddle;
 struct finish_back;
 #if defined(CONTROL)
 struct finish : operation_base<"finish", placement<on<tp, partial>>, placement<on<tp, replicated>>, finish_back> {};
-struct finish_back : operation_base<"finish_back", placement<on<tp, replicated>>, placement<on<tp, varying>>, finish> {};
+struct finish_back : operation_base<"finish_back", placement<on<tp, replicated>>, placement<on<tp, varying>>, finish> {
+};
 #else
 struct finish : operation_base<"finish", placement<on<tp, partial>>, placement<>, finish_back> {};
 struct finish_back : operation_base<"finish_back", placement<>, placement<on<tp, varying>>, finish> {};

@@ -23,19 +23,25 @@ class execution {
       : gemm_{&gemm}, groups_{&groups}, scratch_{&scratch}, threads_{threads} {}
 
   template <class Group>
-  [[nodiscard]] auto& communicator() const { return groups_->template get<Group>(); }
+  [[nodiscard]] auto& communicator() const {
+    return groups_->template get<Group>();
+  }
   [[nodiscard]] workspace& scratch() const { return *scratch_; }
   [[nodiscard]] int threads() const { return threads_; }
 
   template <class X, class W, class Y>
-  void multiply(rows<X> x, matrix<W const> w, rows<Y> y) const { gemm_->multiply(rows<std::remove_const_t<X> const>{x}, w, y, threads_); }
+  void multiply(rows<X> x, matrix<W const> w, rows<Y> y) const {
+    gemm_->multiply(rows<std::remove_const_t<X> const>{x}, w, y, threads_);
+  }
   template <class X, class W, class Y>
   void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W const> w, rows<Y> y) const {
     gemm_->multiply_grouped(rows<std::remove_const_t<X> const>{x}, counts, w, y, threads_);
   }
 
   template <class Kernel>
-  void launch(Kernel const& kernel, index_t count) const { launch_rows(kernel, count, threads_); }
+  void launch(Kernel const& kernel, index_t count) const {
+    launch_rows(kernel, count, threads_);
+  }
 
   template <class Element>
   [[nodiscard]] Element* allocate(index_t count) const {
@@ -43,8 +49,9 @@ class execution {
   }
   [[nodiscard]] index_t* allocate_counts(index_t count) const { return allocate<index_t>(count); }
 
-  index_t order_by_expert(slot_view<std::int32_t const> ids, index_t first, std::span<index_t> counts, std::span<std::int32_t> row_to_token,
-                          std::span<std::int32_t> row_to_slot, slot_view<std::int32_t> slot_to_row) const {
+  index_t order_by_expert(slot_view<std::int32_t const> ids, index_t first, std::span<index_t> counts,
+                          std::span<std::int32_t> row_to_token, std::span<std::int32_t> row_to_slot,
+                          slot_view<std::int32_t> slot_to_row) const {
     auto const experts = static_cast<index_t>(counts.size());
     slot_view<std::int32_t> const local{allocate<std::int32_t>(ids.count()), ids.shape()};
     for (index_t pair = 0; pair < ids.count(); ++pair) {

@@ -31,7 +31,8 @@ class workspace {
   /// Gives back, at its end, all that was handed out since it began.
   class scope {
    public:
-    explicit scope(workspace& owner) : owner_{owner}, block_{owner.block_}, used_{owner.used_}, in_use_{owner.in_use_} {}
+    explicit scope(workspace& owner)
+        : owner_{owner}, block_{owner.block_}, used_{owner.used_}, in_use_{owner.in_use_} {}
     scope(scope const&) = delete;
     scope& operator=(scope const&) = delete;
     ~scope() {
@@ -65,7 +66,9 @@ class workspace {
   }
   void grow(std::size_t bytes) {
     std::size_t const size = bytes > smallest_block ? bytes : smallest_block;
-    blocks_.push_back({std::unique_ptr<std::byte[], deleter>{static_cast<std::byte*>(::operator new[](size, std::align_val_t{alignment}))}, size});
+    blocks_.push_back({std::unique_ptr<std::byte[], deleter>{
+                           static_cast<std::byte*>(::operator new[](size, std::align_val_t{alignment}))},
+                       size});
     used_ = 0;
   }
 

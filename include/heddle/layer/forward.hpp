@@ -6,6 +6,7 @@
 #include <heddle/kernel/add.hpp>
 #include <heddle/layer/layer.hpp>
 #include <heddle/layer/run_chunks.hpp>
+#include <heddle/layer/run_columns.hpp>
 #include <heddle/layer/run_exchange.hpp>
 #include <heddle/layer/run_experts.hpp>
 #include <heddle/layer/run_permute.hpp>
@@ -18,9 +19,13 @@ namespace heddle::inline HEDDLE_ABI {
 namespace detail {
 
 template <class Value>
-std::tuple<Value> bundled(Value value) { return {value}; }
+std::tuple<Value> bundled(Value value) {
+  return {value};
+}
 template <class First, class Second>
-std::tuple<First, Second> bundled(std::pair<First, Second> values) { return {values.first, values.second}; }
+std::tuple<First, Second> bundled(std::pair<First, Second> values) {
+  return {values.first, values.second};
+}
 
 template <class Operation>
 struct step {
@@ -33,13 +38,15 @@ struct step {
 template <class... Operations>
 struct step<sequence<Operations...>> {
   template <class Frame, class... Values>
-  static auto through(Frame& frame, std::tuple<Values...> values) { return rest<Operations...>(frame, values); }
+  static auto through(Frame& frame, std::tuple<Values...> values) {
+    return rest<Operations...>(frame, values);
+  }
 
  private:
   template <class Frame, class Values>
-  static Values rest(Frame&, Values values)
-    requires(sizeof...(Operations) == 0)
-  { return values; }
+  static Values rest(Frame&, Values values) requires(sizeof...(Operations) == 0) {
+    return values;
+  }
   template <class First, class... Others, class Frame, class Values>
   static auto rest(Frame& frame, Values values) {
     auto next = step<First>::through(frame, values);
@@ -49,7 +56,9 @@ struct step<sequence<Operations...>> {
 };
 
 template <class Branch, class Frame, class Value>
-auto through_branch(Frame& frame, Value value) { return std::get<0>(step<Branch>::through(frame, std::tuple<Value>{value})); }
+auto through_branch(Frame& frame, Value value) {
+  return std::get<0>(step<Branch>::through(frame, std::tuple<Value>{value}));
+}
 
 template <class... Branches>
 struct step<fork<Branches...>> {
@@ -64,12 +73,15 @@ template <class... Branches>
 struct step<join<Branches...>> {
   template <class Frame, class... Values>
   static auto through(Frame& frame, std::tuple<Values...> values) {
-    return std::apply([&](auto... value) { return bundled(sum(frame, through_branch<Branches>(frame, value)...)); }, values);
+    return std::apply([&](auto... value) { return bundled(sum(frame, through_branch<Branches>(frame, value)...)); },
+                      values);
   }
 
  private:
   template <class Frame, class Value>
-  static Value sum(Frame&, Value value) { return value; }
+  static Value sum(Frame&, Value value) {
+    return value;
+  }
   template <class Frame, class A, class B, class Memory, class... Rest>
   static auto sum(Frame& frame, activation<A, Memory> a, activation<B, Memory> b, Rest... rest) {
     using value = std::remove_const_t<A>;
@@ -89,7 +101,9 @@ struct step<on_port<Port, Branch>> {
 
  private:
   template <class Frame, class Values, std::size_t... I>
-  static auto replace(Frame& frame, Values values, std::index_sequence<I...>) { return std::tuple{one<I>(frame, std::get<I>(values))...}; }
+  static auto replace(Frame& frame, Values values, std::index_sequence<I...>) {
+    return std::tuple{one<I>(frame, std::get<I>(values))...};
+  }
   template <std::size_t I, class Frame, class Value>
   static auto one(Frame& frame, Value value) {
     if constexpr (I == Port) return through_branch<Branch>(frame, value);
@@ -101,13 +115,19 @@ struct step<on_port<Port, Branch>> {
 template <class... Operations>
 struct step<each<sequence<Operations...>>> {
   template <class Frame, class... Values>
-  static auto through(Frame& frame, std::tuple<Values...> values) { return rest<Operations...>(frame, values); }
+  static auto through(Frame& frame, std::tuple<Values...> values) {
+    return rest<Operations...>(frame, values);
+  }
 
  private:
   template <class First, class... Others, class Frame, class... Values>
   static auto rest(Frame& frame, std::tuple<Values...> values) {
     // Braces order the calls: values are moved in the order of their ports on every rank.
-    auto next = std::apply([&](auto... value) { return std::tuple<decltype(run(First{}, frame, value))...>{run(First{}, frame, value)...}; }, values);
+    auto next = std::apply(
+        [&](auto... value) {
+          return std::tuple<decltype(run(First{}, frame, value))...>{run(First{}, frame, value)...};
+        },
+        values);
     if constexpr (sizeof...(Others) == 0) return next;
     else return rest<Others...>(frame, next);
   }

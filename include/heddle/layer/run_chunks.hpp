@@ -45,8 +45,11 @@ auto move_chunks(Frame& frame, rows<Element, Memory> x, std::span<index_t const>
   using value = std::remove_const_t<Element>;
   auto y = frame.template scratch_rows<value>(x.template size<tokens>(), x.template size<hidden>());
   auto& execution = frame.execution();
-  frame.launch(kernel::chunk_sort<value, Memory>{.x = x, .from = execution.visible(from), .to = execution.visible(to),
-                                                 .sizes = execution.visible(frame.routing.chunks), .y = y},
+  frame.launch(kernel::chunk_sort<value, Memory>{.x = x,
+                                                 .from = execution.visible(from),
+                                                 .to = execution.visible(to),
+                                                 .sizes = execution.visible(frame.routing.chunks),
+                                                 .y = y},
                static_cast<index_t>(frame.routing.chunks.size()));
   return y;
 }
@@ -57,7 +60,8 @@ template <class Group, class Frame, class Element, class Memory>
 auto run(sort_chunks<Group>, Frame& frame, activation<Element, Memory> x) {
   detail::chunk_layout<Frame> const layout{frame, static_cast<std::size_t>(own_experts<Group>(frame).size)};
   frame.routing.expert_rows = layout.expert_rows;
-  return activation<std::remove_const_t<Element>, Memory>{detail::move_chunks(frame, x.data, layout.before, layout.after), x.full_hidden};
+  return activation<std::remove_const_t<Element>, Memory>{
+      detail::move_chunks(frame, x.data, layout.before, layout.after), x.full_hidden};
 }
 template <class Group, class Frame, class Memory>
 auto run(sort_chunks<Group>, Frame& frame, row_gates<Memory> weights) {
@@ -70,7 +74,8 @@ auto run(sort_chunks<Group>, Frame& frame, row_gates<Memory> weights) {
 template <class Group, class Frame, class Element, class Memory>
 auto run(unsort_chunks<Group>, Frame& frame, activation<Element, Memory> x) {
   detail::chunk_layout<Frame> const layout{frame, static_cast<std::size_t>(own_experts<Group>(frame).size)};
-  return activation<std::remove_const_t<Element>, Memory>{detail::move_chunks(frame, x.data, layout.after, layout.before), x.full_hidden};
+  return activation<std::remove_const_t<Element>, Memory>{
+      detail::move_chunks(frame, x.data, layout.after, layout.before), x.full_hidden};
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the collectives do to activations at run time. Token counts that nobody knows are exchanged first (one number a
-// rank); widths follow from the partition.
+// What the collectives over the token axis do to activations at run time. Counts that nobody knows are exchanged first,
+// one number a rank.
 #pragma once
 
 #include <heddle/collective/all_gather_reduce_scatter.hpp>
@@ -25,19 +25,12 @@ template <class Element, class Memory>
   return sum;
 }
 
-/// Where segment `s` of a rank's part begins in that part.
-template <class Partition>
-[[nodiscard]] constexpr index_t segment_begin(index_t total, int parts, int rank, int s) {
-  index_t begin = 0;
-  for (int before = 0; before < s; ++before) begin += Partition::piece(total, parts, rank, before).size;
-  return begin;
-}
-
 template <class Value, class Frame, class Memory>
-void copy_columns(Frame& frame, std::type_identity_t<rows<Value const, Memory>> x, index_t from, rows<Value, Memory> y, index_t to,
-                  index_t width) {
+void copy_columns(Frame& frame, std::type_identity_t<rows<Value const, Memory>> x, index_t from, rows<Value, Memory> y,
+                  index_t to, index_t width) {
   if (width > 0) {
-    frame.launch(kernel::copy_columns<Value, Memory>{.x = x, .from = from, .y = y, .to = to, .width = width}, y.template size<tokens>());
+    frame.launch(kernel::copy_columns<Value, Memory>{.x = x, .from = from, .y = y, .to = to, .width = width},
+                 y.template size<tokens>());
   }
 }
 
@@ -83,7 +76,9 @@ template <class Frame>
 }  // namespace detail
 
 template <class Group, class Frame, class Value>
-Value run(copy<Group>, Frame&, Value value) { return value; }
+Value run(copy<Group>, Frame&, Value value) {
+  return value;
+}
 
 template <class Group, class Frame, class Element, class Memory>
 auto run(all_reduce<Group>, Frame& frame, activation<Element, Memory> x) {
@@ -91,8 +86,6 @@ auto run(all_reduce<Group>, Frame& frame, activation<Element, Memory> x) {
   frame.template communicator<Group>().all_reduce(detail::flat(y.data));
   return y;
 }
-
-// -- the token axis
 
 template <class Group, class Partition, class Frame, class Element, class Memory>
 auto run(split<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) {
@@ -118,10 +111,14 @@ auto gather_rows(Frame& frame, activation<Element, Memory> x) {
 }
 
 template <class Group, class Partition, class Frame, class Element, class Memory>
-auto run(unsplit<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_rows<Group, Partition>(frame, x); }
+auto run(unsplit<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) {
+  return gather_rows<Group, Partition>(frame, x);
+}
 
 template <class Group, class Partition, class Frame, class Element, class Memory>
-auto run(all_gather<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_rows<Group, Partition>(frame, x); }
+auto run(all_gather<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) {
+  return gather_rows<Group, Partition>(frame, x);
+}
 
 template <class Group, class Partition, class Frame, class Element, class Memory>
 auto run(reduce_scatter<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) {
@@ -135,55 +132,9 @@ auto run(reduce_scatter<Group, tokens, Partition>, Frame& frame, activation<Elem
   }
   if (heights.size() == 1) return detail::writable(frame, x);
   auto y = frame.template scratch_rows<value>(heights[static_cast<std::size_t>(group.rank())], width);
-  group.reduce_scatter(std::span<value const>{detail::flat(x.data)}, detail::flat(y), detail::times(frame, heights, width));
+  group.reduce_scatter(std::span<value const>{detail::flat(x.data)}, detail::flat(y),
+                       detail::times(frame, heights, width));
   return activation<value, Memory>{y, x.full_hidden};
 }
-
-// -- the hidden axis
-
-template <class Group, class Partition, class Frame, class Element, class Memory>
-auto run(split<Group, hidden, Partition>, Frame& frame, activation<Element, Memory> x) {
-  using value = std::remove_const_t<Element>;
-  auto& group = frame.template communicator<Group>();
-  index_t const height = x.data.template size<tokens>();
-  index_t const total = x.data.template size<hidden>();
-  auto y = frame.template scratch_rows<value>(height, size_of_part<Partition>(total, group.size(), group.rank()));
-  for (int s = 0; s < Partition::segments; ++s) {
-    range const piece = Partition::piece(total, group.size(), group.rank(), s);
-    index_t const to = detail::segment_begin<Partition>(total, group.size(), group.rank(), s);
-    detail::copy_columns<value>(frame, x.data, piece.begin, y, to, piece.size);
-  }
-  return activation<value, Memory>{y, total};
-}
-
-template <class Group, class Partition, class Frame, class Element, class Memory>
-auto gather_columns(Frame& frame, activation<Element, Memory> x) {
-  using value = std::remove_const_t<Element>;
-  auto& group = frame.template communicator<Group>();
-  index_t const height = x.data.template size<tokens>();
-  auto const widths = detail::pieces<Partition>(frame, x.full_hidden, group.size());
-  detail::check_width("this rank's part of a gathered axis", x.data.template size<hidden>(), widths[static_cast<std::size_t>(group.rank())]);
-  auto blocks = frame.template scratch<value>(height * x.full_hidden);
-  group.all_gather(std::span<value const>{detail::flat(x.data)}, blocks, detail::times(frame, widths, height));
-  auto y = frame.template scratch_rows<value>(height, x.full_hidden);
-  index_t offset = 0;
-  for (int r = 0; r < group.size(); ++r) {
-    index_t const width = widths[static_cast<std::size_t>(r)];
-    rows<value const, Memory> const block{blocks.data() + offset, extents<tokens, hidden>{height, width}};
-    for (int s = 0; s < Partition::segments; ++s) {
-      range const piece = Partition::piece(x.full_hidden, group.size(), r, s);
-      index_t const from = detail::segment_begin<Partition>(x.full_hidden, group.size(), r, s);
-      detail::copy_columns<value>(frame, block, from, y, piece.begin, piece.size);
-    }
-    offset += height * width;
-  }
-  return activation<value, Memory>{y, x.full_hidden};
-}
-
-template <class Group, class Partition, class Frame, class Element, class Memory>
-auto run(unsplit<Group, hidden, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_columns<Group, Partition>(frame, x); }
-
-template <class Group, class Partition, class Frame, class Element, class Memory>
-auto run(all_gather<Group, hidden, Partition>, Frame& frame, activation<Element, Memory> x) { return gather_columns<Group, Partition>(frame, x); }
 
 }  // namespace heddle::inline HEDDLE_ABI

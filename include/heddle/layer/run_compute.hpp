@@ -26,7 +26,9 @@ template <class Role, class Element>
 using gemm_output_t = std::conditional_t<std::same_as<Role, gate_role>, accumulator_t<Element>, Element>;
 
 template <class Weights>
-concept sliced = requires(Weights const& weights) { weights.first_width; };
+concept sliced = requires(Weights const& weights) {
+  weights.first_width;
+};
 
 /// A projection with named output parts is still one linear layer to the multiplication.
 template <class Parameter>
@@ -41,10 +43,13 @@ template <class From, class To, class Parameter, class Role, class Frame, class 
 auto run(gemm<From, To, Parameter, Role>, Frame& frame, activation<Element, Memory> x) {
   using output = detail::gemm_output_t<Role, std::remove_const_t<Element>>;
   auto const& parameter = detail::linear_of(frame.template parameter<Role>());
-  detail::check_width("the input of a linear layer", x.data.template size<hidden>(), parameter.weight.template size<in_features>());
+  detail::check_width("the input of a linear layer", x.data.template size<hidden>(),
+                      parameter.weight.template size<in_features>());
   detail::check_part<in_features, Parameter>(frame, parameter.weight.template size<in_features>(), parameter.full_in);
-  detail::check_part<out_features, Parameter>(frame, parameter.weight.template size<out_features>(), parameter.full_out);
-  auto y = frame.template scratch_rows<output>(x.data.template size<tokens>(), parameter.weight.template size<out_features>());
+  detail::check_part<out_features, Parameter>(frame, parameter.weight.template size<out_features>(),
+                                              parameter.full_out);
+  auto y = frame.template scratch_rows<output>(x.data.template size<tokens>(),
+                                               parameter.weight.template size<out_features>());
   frame.execution().multiply(x.data, parameter.weight, y);
   return activation<output, Memory>{y, parameter.full_out};
 }
@@ -60,7 +65,8 @@ auto run(add_bias<At, Parameter, Role>, Frame& frame, activation<Element, Memory
     frame.launch(kernel::add_bias<value, Memory>{.bias = parameter.bias, .y = y.data}, y.data.template size<tokens>());
     return activation<Element, Memory>{y.data, y.full_hidden};
   } else {
-    throw error(error_kind::unsupported, "a router bias in a narrower type than the logits", "use f32 or f64 activations with a router bias");
+    throw error(error_kind::unsupported, "a router bias in a narrower type than the logits",
+                "use f32 or f64 activations with a router bias");
   }
 }
 
@@ -69,10 +75,12 @@ auto run(normalise<At, Parameter, Role>, Frame& frame, activation<Element, Memor
   using value = std::remove_const_t<Element>;
   auto const& parameter = frame.template parameter<Role>();
   index_t const width = x.data.template size<hidden>();
-  if (parameter.weight.count() == 0 || width % parameter.weight.count() != 0) detail::check_width("a norm weight", parameter.weight.count(), width);
+  if (parameter.weight.count() == 0 || width % parameter.weight.count() != 0)
+    detail::check_width("a norm weight", parameter.weight.count(), width);
   auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), width);
-  frame.launch(kernel::rms_norm<value, Memory>{.x = x.data, .weight = parameter.weight, .y = y, .epsilon = parameter.epsilon},
-               x.data.template size<tokens>());
+  frame.launch(
+      kernel::rms_norm<value, Memory>{.x = x.data, .weight = parameter.weight, .y = y, .epsilon = parameter.epsilon},
+      x.data.template size<tokens>());
   return activation<value, Memory>{y, x.full_hidden};
 }
 
@@ -88,13 +96,17 @@ auto run(embed<From, To, placement<on<Group, sharded<Axis, Partition>>>>, Frame&
   index_t first = 0;
   if constexpr (std::same_as<Axis, vocab>) first = Partition::piece(table.full_vocab, group.size(), group.rank()).begin;
   auto y = frame.template scratch_rows<value>(height, table.weight.template size<in_features>());
-  frame.launch(kernel::embedding<value, Memory>{.ids = ids.data, .table = table.weight, .first = first, .y = y}, height);
+  frame.launch(kernel::embedding<value, Memory>{.ids = ids.data, .table = table.weight, .first = first, .y = y},
+               height);
   return activation<value, Memory>{y, table.full_hidden};
 }
 
 template <class Activation>
 struct kernel_of;
-template <> struct kernel_of<silu> { using type = kernel::silu; };
+template <>
+struct kernel_of<silu> {
+  using type = kernel::silu;
+};
 
 template <class Activation, class From, class To, class Frame, class Element, class Memory>
 auto run(glu<Activation, From, To>, Frame& frame, activation<Element, Memory> x) {
@@ -102,7 +114,8 @@ auto run(glu<Activation, From, To>, Frame& frame, activation<Element, Memory> x)
   index_t const width = x.data.template size<hidden>();
   if (width % 2 != 0) detail::check_width("the input of a gated activation", width, width + 1);
   auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), width / 2);
-  frame.launch(kernel::glu<typename kernel_of<Activation>::type, value, Memory>{.gate_up = x.data, .y = y}, x.data.template size<tokens>());
+  frame.launch(kernel::glu<typename kernel_of<Activation>::type, value, Memory>{.gate_up = x.data, .y = y},
+               x.data.template size<tokens>());
   return activation<value, Memory>{y, x.full_hidden / 2};
 }
 
@@ -110,7 +123,8 @@ template <class Group, class Frame, class Element, class Memory>
 auto run(spread<Group>, Frame& frame, activation<Element, Memory> x) {
   using value = std::remove_const_t<Element>;
   auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), x.data.template size<hidden>());
-  auto const share = accumulator_t<value>{1} / static_cast<accumulator_t<value>>(frame.template communicator<Group>().size());
+  auto const share =
+      accumulator_t<value>{1} / static_cast<accumulator_t<value>>(frame.template communicator<Group>().size());
   frame.launch(kernel::scale<value, Memory>{.x = x.data, .factor = share, .y = y}, x.data.template size<tokens>());
   return activation<value, Memory>{y, x.full_hidden};
 }
@@ -121,7 +135,8 @@ auto run(slice<At>, Frame& frame, activation<Element, Memory> x) {
   index_t const height = x.data.template size<tokens>();
   index_t const first = frame.weights().first_width;
   index_t const second = x.data.template size<hidden>() - first;
-  if (first < 0 || second < 0) detail::check_width("the first part of a sliced projection", first, x.data.template size<hidden>());
+  if (first < 0 || second < 0)
+    detail::check_width("the first part of a sliced projection", first, x.data.template size<hidden>());
   auto a = frame.template scratch_rows<value>(height, first);
   auto b = frame.template scratch_rows<value>(height, second);
   detail::copy_columns<value>(frame, x.data, 0, a, 0, first);

@@ -49,7 +49,8 @@ void exchange_counts(Frame& frame) {
   }
   group.all_to_all(routing.expert_rows, experts_of, chunks, from_each);
   for (std::size_t r = 0; r < parts; ++r) {
-    received[r] = sum_of(std::span<index_t const>{chunks}.subspan(r * static_cast<std::size_t>(own), static_cast<std::size_t>(own)));
+    received[r] = sum_of(
+        std::span<index_t const>{chunks}.subspan(r * static_cast<std::size_t>(own), static_cast<std::size_t>(own)));
   }
   routing.sent = sent;
   routing.received = received;
@@ -57,11 +58,13 @@ void exchange_counts(Frame& frame) {
 }
 
 template <class Group, class Frame, class Element, class Memory>
-auto exchange_rows_to(Frame& frame, activation<Element, Memory> x, std::span<index_t const> sent, std::span<index_t const> received) {
+auto exchange_rows_to(Frame& frame, activation<Element, Memory> x, std::span<index_t const> sent,
+                      std::span<index_t const> received) {
   using value = std::remove_const_t<Element>;
   index_t const width = x.data.template size<hidden>();
   auto y = frame.template scratch_rows<value>(sum_of(received), width);
-  frame.template communicator<Group>().all_to_all(std::span<value const>{flat(x.data)}, times(frame, sent, width), flat(y), times(frame, received, width));
+  frame.template communicator<Group>().all_to_all(std::span<value const>{flat(x.data)}, times(frame, sent, width),
+                                                  flat(y), times(frame, received, width));
   return activation<value, Memory>{y, x.full_hidden};
 }
 
@@ -77,7 +80,8 @@ auto run(all_to_all<Group>, Frame& frame, row_gates<Memory> weights) {
   auto const& routing = frame.routing;
   auto y = frame.template scratch<float>(detail::sum_of(routing.received));
   auto const own = static_cast<std::size_t>(weights.weights.count());
-  frame.template communicator<Group>().all_to_all(std::span<float const>{weights.weights.data(), own}, routing.sent, y, routing.received);
+  frame.template communicator<Group>().all_to_all(std::span<float const>{weights.weights.data(), own}, routing.sent, y,
+                                                  routing.received);
   return row_gates<Memory>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
 }
 template <class Group, class Frame, class Element, class Memory>
@@ -97,7 +101,8 @@ auto run(all_gather<Group, tokens, as_given>, Frame& frame, activation<Element, 
     auto heights = frame.counts(parts);
     group.all_gather(routing.chunks, gathered);
     for (std::size_t r = 0; r < parts; ++r) {
-      heights[r] = detail::sum_of(std::span<index_t const>{gathered}.subspan(r * routing.chunks.size(), routing.chunks.size()));
+      heights[r] =
+          detail::sum_of(std::span<index_t const>{gathered}.subspan(r * routing.chunks.size(), routing.chunks.size()));
     }
     routing.chunks = gathered;
     frame.template remember_rows<Group>(heights);
@@ -108,7 +113,8 @@ template <class Group, class Partition, class Frame, class Memory>
 auto run(all_gather<Group, tokens, Partition>, Frame& frame, row_gates<Memory> weights) {
   auto const heights = detail::exchange_rows<Group>(frame, weights.weights.count());
   auto y = frame.template scratch<float>(detail::sum_of(heights));
-  frame.template communicator<Group>().all_gather(std::span<float const>{weights.weights.data(), static_cast<std::size_t>(weights.weights.count())}, y, heights);
+  frame.template communicator<Group>().all_gather(
+      std::span<float const>{weights.weights.data(), static_cast<std::size_t>(weights.weights.count())}, y, heights);
   return row_gates<Memory>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
 }
 

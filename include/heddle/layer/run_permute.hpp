@@ -21,7 +21,8 @@ index_t order_by_expert(Frame& frame, index_t first, index_t experts) {
   auto row_to_slot = frame.template scratch<std::int32_t>(shape.count());
   auto slot_to_row = frame.template scratch<std::int32_t>(shape.count());
   auto expert_rows = frame.counts(static_cast<std::size_t>(experts));
-  index_t const used = frame.execution().order_by_expert(routing.ids, first, expert_rows, row_to_token, row_to_slot, {slot_to_row.data(), shape});
+  index_t const used = frame.execution().order_by_expert(routing.ids, first, expert_rows, row_to_token, row_to_slot,
+                                                         {slot_to_row.data(), shape});
   routing.slot_to_row = {slot_to_row.data(), shape};
   routing.row_to_token = {row_to_token.data(), extents<tokens>{used}};
   routing.row_to_slot = {row_to_slot.data(), extents<tokens>{used}};
@@ -42,7 +43,10 @@ auto take_rows(Frame& frame, gates<Memory> weights) {
   auto const& routing = frame.routing;
   index_t const used = routing.row_to_token.count();
   per_row<float, Memory> const y{frame.template scratch<float>(used).data(), extents<tokens>{used}};
-  frame.launch(kernel::take_gates<Memory>{.weights = weights.weights, .row_to_token = routing.row_to_token, .row_to_slot = routing.row_to_slot, .y = y}, used);
+  frame.launch(
+      kernel::take_gates<Memory>{
+          .weights = weights.weights, .row_to_token = routing.row_to_token, .row_to_slot = routing.row_to_slot, .y = y},
+      used);
   return row_gates<Memory>{y};
 }
 
@@ -51,7 +55,10 @@ auto sum_copies(Frame& frame, activation<Element, Memory> copies, slot_view<floa
   using value = std::remove_const_t<Element>;
   index_t const height = frame.routing.slot_to_row.template size<tokens>();
   auto y = frame.template scratch_rows<value>(height, copies.data.template size<hidden>());
-  frame.launch(kernel::unpermute<value, Memory>{.x = copies.data, .slot_to_row = frame.routing.slot_to_row, .weights = weights, .y = y}, height);
+  frame.launch(
+      kernel::unpermute<value, Memory>{
+          .x = copies.data, .slot_to_row = frame.routing.slot_to_row, .weights = weights, .y = y},
+      height);
   return activation<value, Memory>{y, copies.full_hidden};
 }
 
@@ -65,14 +72,18 @@ auto run(permute<Group>, Frame& frame, activation<Element, Memory> x) {
   return detail::take_rows(frame, x);
 }
 template <class Group, class Frame, class Memory>
-auto run(permute<Group>, Frame& frame, gates<Memory> weights) { return detail::take_rows(frame, weights); }
+auto run(permute<Group>, Frame& frame, gates<Memory> weights) {
+  return detail::take_rows(frame, weights);
+}
 
 template <class Group, class Frame, class Element, class Memory>
 auto run(unpermute<Group>, Frame& frame, activation<Element, Memory> copies) {
   return detail::sum_copies(frame, copies, slot_view<float const, Memory>{});
 }
 template <class Group, class Frame, class Element, class Memory>
-auto run(unpermute<Group>, Frame& frame, weighted_copies<Element, Memory> x) { return detail::sum_copies(frame, x.copies, x.weights); }
+auto run(unpermute<Group>, Frame& frame, weighted_copies<Element, Memory> x) {
+  return detail::sum_copies(frame, x.copies, x.weights);
+}
 
 // -- select | unselect
 
@@ -83,7 +94,9 @@ auto run(select_local<Group>, Frame& frame, activation<Element, Memory> x) {
   return detail::take_rows(frame, x);
 }
 template <class Group, class Frame, class Memory>
-auto run(select_local<Group>, Frame& frame, gates<Memory> weights) { return detail::take_rows(frame, weights); }
+auto run(select_local<Group>, Frame& frame, gates<Memory> weights) {
+  return detail::take_rows(frame, weights);
+}
 
 template <class Group, class Frame, class Element, class Memory>
 auto run(unselect_local<Group>, Frame& frame, activation<Element, Memory> rows) {

@@ -20,8 +20,10 @@ auto run(choose<Selection, TopK>, Frame& frame, activation<Real, Memory> logits)
   auto ids = frame.template scratch<std::int32_t>(height * k);
   auto weights = frame.template scratch<float>(height * k);
   extents<tokens, slots> const shape{height, k};
-  kernel::route<Selection, std::remove_const_t<Real>, Memory> const route{
-      .logits = logits.data, .ids = {ids.data(), shape}, .weights = {weights.data(), shape}, .factor = frame.weights().route_scale};
+  kernel::route<Selection, std::remove_const_t<Real>, Memory> const route{.logits = logits.data,
+                                                                          .ids = {ids.data(), shape},
+                                                                          .weights = {weights.data(), shape},
+                                                                          .factor = frame.weights().route_scale};
   route.check();
   frame.launch(route, height);
   frame.routing.ids = {ids.data(), shape};
@@ -42,8 +44,12 @@ auto run(mask_routing<Group>, Frame& frame, gates<Memory> weights) {
   auto const shape = weights.weights.shape();
   auto ids = frame.template scratch<std::int32_t>(shape.count());
   auto masked = frame.template scratch<float>(shape.count());
-  frame.launch(kernel::mask_experts<Memory>{.ids = frame.routing.ids, .weights = weights.weights, .first = own.begin, .count = own.size,
-                                            .masked_ids = {ids.data(), shape}, .masked_weights = {masked.data(), shape}},
+  frame.launch(kernel::mask_experts<Memory>{.ids = frame.routing.ids,
+                                            .weights = weights.weights,
+                                            .first = own.begin,
+                                            .count = own.size,
+                                            .masked_ids = {ids.data(), shape},
+                                            .masked_weights = {masked.data(), shape}},
                shape[0]);
   frame.routing.ids = {ids.data(), shape};
   return gates<Memory>{{masked.data(), shape}};
@@ -54,8 +60,9 @@ auto run(mask_routing<Group>, Frame& frame, gates<Memory> weights) {
 template <class Rows, class Weights, class Frame, class Element, class Memory>
 auto run(gate_scale<Rows, Weights>, Frame& frame, activation<Element, Memory> x, row_gates<Memory> weights) {
   auto y = detail::writable(frame, x);
-  frame.launch(kernel::gate_scale<std::remove_const_t<Element>, Memory>{.x = y.data, .weights = weights.weights, .y = y.data},
-               y.data.template size<tokens>());
+  frame.launch(
+      kernel::gate_scale<std::remove_const_t<Element>, Memory>{.x = y.data, .weights = weights.weights, .y = y.data},
+      y.data.template size<tokens>());
   return y;
 }
 

@@ -59,6 +59,8 @@ struct even {
 /// `segmented<ceil_chunk, 4, 2, 2>`.
 template <class Partition, int... Proportions>
 struct segmented {
+  static_assert(Partition::segments == 1,
+                "[heddle.partition.nested] a packed axis has packed segments. Fix: list all segments in one level.");
   static_assert(sizeof...(Proportions) > 0 && ((Proportions > 0) && ...),
                 "[heddle.partition.segments] a packed axis needs at least one segment, each of positive proportion. "
                 "Fix: name the proportions, 1, 1 for gate|up.");

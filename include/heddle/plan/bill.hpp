@@ -11,8 +11,8 @@ namespace heddle::inline HEDDLE_ABI {
 
 /// The sizes of one layer, over all ranks. `out` and `in` are a linear layer's, the rest a mixture's.
 struct layer_shape {
-  index_t rows = 0;   ///< tokens this rank brings
-  index_t width = 0;  ///< of the hidden axis as this rank brings it
+  index_t rows = 0;        ///< tokens this rank brings
+  index_t width = 0;       ///< of the hidden axis as this rank brings it
   index_t full_width = 0;  ///< of the hidden axis over all ranks; 0 where this rank has all of it
   index_t out = 0;         ///< out features of a linear layer, hidden width of an embedding
   index_t experts = 0, top_k = 0, ffn = 0;
@@ -27,8 +27,8 @@ struct cost_step {
   index_t bytes_sent = 0;
 };
 
-/// The bill of one rank. `activation_bytes` is the sum of all intermediate values, which live until the step ends; ids and
-/// counts of a routed step come on top.
+/// The bill of one rank. `activation_bytes` is the sum of all intermediate values, which live until the step ends; ids
+/// and counts of a routed step come on top.
 struct cost_report {
   static constexpr std::size_t most_steps = 32;
   std::array<cost_step, most_steps> steps{};
@@ -71,11 +71,17 @@ struct pricing {
   index_t token_rows = 0;                ///< rows before `select_local` took this rank's copies
 
   template <class Group>
-  [[nodiscard]] constexpr int size() const { return grid.template size<Group>(); }
+  [[nodiscard]] constexpr int size() const {
+    return grid.template size<Group>();
+  }
   template <class Group>
-  [[nodiscard]] constexpr int index() const { return grid.template coordinate<Group>(rank); }
+  [[nodiscard]] constexpr int index() const {
+    return grid.template coordinate<Group>(rank);
+  }
   template <class Operation, class Group>
-  constexpr void send(index_t bytes) { report.steps[report.count++] = {Operation::name.view(), Group::name.view(), id<Group>(), bytes}; }
+  constexpr void send(index_t bytes) {
+    report.steps[report.count++] = {Operation::name.view(), Group::name.view(), id<Group>(), bytes};
+  }
   constexpr void keep(priced_value const& value) { report.activation_bytes += value.bytes(); }
   /// The first time a group gathers rows of unknown count its ranks tell each other: one number, or behind an
   /// all_to_all the rows of every (source, expert) chunk.
@@ -95,12 +101,16 @@ struct pricing {
 template <class Axis, class Entry>
 struct owned_axis {
   template <class Pricing>
-  static constexpr index_t of(Pricing const&, index_t total) { return total; }
+  static constexpr index_t of(Pricing const&, index_t total) {
+    return total;
+  }
 };
 template <class Axis, class Group, class Partition>
 struct owned_axis<Axis, on<Group, sharded<Axis, Partition>>> {
   template <class Pricing>
-  static constexpr index_t of(Pricing const& p, index_t total) { return size_of_part<Partition>(total, p.template size<Group>(), p.template index<Group>()); }
+  static constexpr index_t of(Pricing const& p, index_t total) {
+    return size_of_part<Partition>(total, p.template size<Group>(), p.template index<Group>());
+  }
 };
 /// How much of an axis of a parameter this rank owns.
 template <class Axis, class Pricing, class... Entries>

@@ -30,7 +30,9 @@ struct pricer {
 template <class... Operations>
 struct pricer<sequence<Operations...>> {
   template <class P>
-  static constexpr void through(P& p, priced_bundle& bundle) { (pricer<Operations>::through(p, bundle), ...); }
+  static constexpr void through(P& p, priced_bundle& bundle) {
+    (pricer<Operations>::through(p, bundle), ...);
+  }
 };
 template <class Branch, class P>
 constexpr priced_value price_branch(P& p, priced_value value) {
@@ -60,12 +62,16 @@ struct pricer<join<Branches...>> {
 template <std::size_t Port, class Branch>
 struct pricer<on_port<Port, Branch>> {
   template <class P>
-  static constexpr void through(P& p, priced_bundle& bundle) { bundle.values[Port] = price_branch<Branch>(p, bundle.values[Port]); }
+  static constexpr void through(P& p, priced_bundle& bundle) {
+    bundle.values[Port] = price_branch<Branch>(p, bundle.values[Port]);
+  }
 };
 template <class... Operations>
 struct pricer<each<sequence<Operations...>>> {
   template <class P>
-  static constexpr void through(P& p, priced_bundle& bundle) { (over<Operations>(p, bundle), ...); }
+  static constexpr void through(P& p, priced_bundle& bundle) {
+    (over<Operations>(p, bundle), ...);
+  }
   template <class Operation, class P>
   static constexpr void over(P& p, priced_bundle& bundle) {
     for (std::size_t i = 0; i < bundle.count; ++i) bundle.values[i] = price(Operation{}, p, bundle.values[i]);
@@ -78,7 +84,8 @@ struct pricer<each<sequence<Operations...>>> {
 template <class Style, class Grid>
 [[nodiscard]] constexpr cost_report cost_of(Grid const& grid, int rank, layer_shape const& shape) {
   detail::pricing<Grid> p{grid, rank, shape};
-  detail::priced_bundle bundle{{detail::priced_value{shape.rows, shape.width, shape.full_width == 0 ? shape.width : shape.full_width, shape.element_size}}};
+  detail::priced_bundle bundle{{detail::priced_value{
+      shape.rows, shape.width, shape.full_width == 0 ? shape.width : shape.full_width, shape.element_size}}};
   detail::pricer<typename Style::forward>::through(p, bundle);
   return p.report;
 }

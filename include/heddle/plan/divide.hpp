@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts that must divide by a group: heads and KV heads by tp. Known at compile time they are checked there, at run time
-// the error says which sizes would fit.
+// Counts that must divide by a group: heads and KV heads by tp. Known at compile time they are checked there, at run
+// time the error says which sizes would fit.
 #pragma once
 
 #include <heddle/core/error.hpp>
@@ -14,14 +14,18 @@ struct counted {
   static constexpr auto name = Name;
   static constexpr long value = Value;
 };
-template <long Value> struct heads : counted<"attention heads", Value> {};
-template <long Value> struct kv_heads : counted<"key-value heads", Value> {};
-template <long Value> struct expert_groups : counted<"expert groups", Value> {};
+template <long Value>
+struct heads : counted<"attention heads", Value> {};
+template <long Value>
+struct kv_heads : counted<"key-value heads", Value> {};
+template <long Value>
+struct expert_groups : counted<"expert groups", Value> {};
 
 template <class Count, class Group, int Size>
 struct divides {
-  static_assert(Count::value % Size == 0,
-                "[heddle.plan.divide] this count does not divide by the size of this group. Fix: choose a size that divides it.");
+  static_assert(
+      Count::value % Size == 0,
+      "[heddle.plan.divide] this count does not divide by the size of this group. Fix: choose a size that divides it.");
   static constexpr bool ok = true;
 };
 
@@ -37,7 +41,8 @@ inline void check_divides(std::string_view what, long count, std::string_view gr
     if (count % s == 0) fitting.append(fitting.empty() ? "" : ", ").append(std::to_string(s));
   }
   throw error(error_kind::shape,
-              std::to_string(count) + " " + std::string{what} + " do not divide by " + std::string{group} + " = " + std::to_string(size),
+              std::to_string(count) + " " + std::string{what} + " do not divide by " + std::string{group} + " = " +
+                  std::to_string(size),
               "use " + std::string{group} + " = " + fitting);
 }
 

@@ -42,7 +42,8 @@ constexpr std::string_view take_component(std::string_view& text) {
 /// The module of a parameter: "a.b" for "a.b.weight" and "a.b.bias", empty for any other name.
 [[nodiscard]] constexpr std::string_view parent_of(std::string_view name) {
   for (std::string_view const suffix : {std::string_view{".weight"}, std::string_view{".bias"}}) {
-    if (name.size() > suffix.size() && name.substr(name.size() - suffix.size()) == suffix) return name.substr(0, name.size() - suffix.size());
+    if (name.size() > suffix.size() && name.substr(name.size() - suffix.size()) == suffix)
+      return name.substr(0, name.size() - suffix.size());
   }
   return {};
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A parallel plan: names to styles, matched at compile time for a model's code and at run time for a checkpoint's names.
+// A parallel plan: names to styles, matched at compile time for a model's code and at run time for a checkpoint's
+// names.
 #pragma once
 
 #include <array>
@@ -45,14 +46,16 @@ struct plan {
   using rules = type_list<Rules...>;
   static constexpr std::size_t size = sizeof...(Rules);
   static constexpr std::array<std::string_view, size> patterns{Rules::pattern.view()...};
-  static_assert([] {
-    for (std::size_t i = 0; i < size; ++i) {
-      for (std::size_t j = 0; j < i; ++j) {
-        if (patterns[i] == patterns[j]) return false;
-      }
-    }
-    return true;
-  }(), "[heddle.plan.duplicate] two rules have the same pattern. Fix: keep one of them.");
+  static_assert(
+      [] {
+        for (std::size_t i = 0; i < size; ++i) {
+          for (std::size_t j = 0; j < i; ++j) {
+            if (patterns[i] == patterns[j]) return false;
+          }
+        }
+        return true;
+      }(),
+      "[heddle.plan.duplicate] two rules have the same pattern. Fix: keep one of them.");
 
   /// The rule of a name: the rules that match it exactly, else those that match its module.
   [[nodiscard]] static constexpr plan_match find(std::string_view name) {
@@ -60,8 +63,8 @@ struct plan {
     return exact.count > 0 ? exact : search(parent_of(name));
   }
 
-  /// Calls `function.template operator()<Style>()` for the style of `name`. Throws `error_kind::plan` where there is not
-  /// exactly one rule.
+  /// Calls `function.template operator()<Style>()` for the style of `name`. Throws `error_kind::plan` where there is
+  /// not exactly one rule.
   template <class Function>
   static decltype(auto) visit(std::string_view name, Function&& function) {
     plan_match const match = find(name);
@@ -88,12 +91,15 @@ struct plan {
   /// `verify`, and an error of `error_kind::plan` that names what is wrong and not allowed.
   static void check(std::span<std::string const> names, plan_allowance allowed = {}) {
     plan_report const report = verify(names);
-    if (!report.ambiguous.empty()) throw error(error_kind::plan, "several rules claim " + list(report.ambiguous), "make the patterns exclusive");
+    if (!report.ambiguous.empty())
+      throw error(error_kind::plan, "several rules claim " + list(report.ambiguous), "make the patterns exclusive");
     if (!report.unmatched.empty() && !allowed.unmatched) {
-      throw error(error_kind::plan, "no rule for " + list(report.unmatched), "add a rule, or allow unmatched parameters, which stay whole on every rank");
+      throw error(error_kind::plan, "no rule for " + list(report.unmatched),
+                  "add a rule, or allow unmatched parameters, which stay whole on every rank");
     }
     if (!report.unused.empty() && !allowed.unused) {
-      throw error(error_kind::plan, "no parameter for the rules " + list(report.unused), "correct the patterns, or allow unused rules");
+      throw error(error_kind::plan, "no parameter for the rules " + list(report.unused),
+                  "correct the patterns, or allow unused rules");
     }
   }
 
@@ -133,10 +139,14 @@ namespace detail {
 template <class Plan, fixed_string Name>
 struct style_lookup {
   static constexpr plan_match match = Plan::find(Name.view());
-  static_assert(match.count != 0, "[heddle.plan.missing] the plan has no rule for this name or for its module. Fix: add a rule.");
-  static_assert(match.count < 2, "[heddle.plan.ambiguous] several rules of the plan claim this name. Fix: make the patterns exclusive.");
+  static_assert(match.count != 0,
+                "[heddle.plan.missing] the plan has no rule for this name or for its module. Fix: add a rule.");
+  static_assert(match.count < 2,
+                "[heddle.plan.ambiguous] several rules of the plan claim this name. Fix: make the patterns exclusive.");
   template <class... Rules>
-  static consteval auto pick(type_list<Rules...>) { return pick_at<match.index, Rules...>(); }
+  static consteval auto pick(type_list<Rules...>) {
+    return pick_at<match.index, Rules...>();
+  }
   template <std::size_t Wanted, class First, class... Others>
   static consteval auto pick_at() {
     if constexpr (Wanted == 0 || sizeof...(Others) == 0) return First{};
@@ -147,7 +157,8 @@ struct style_lookup {
 
 }  // namespace detail
 
-/// The style of a name, at compile time: `style_of<plan, "layers.*.mlp.down_proj">`; a `*` in the name stands for itself.
+/// The style of a name, at compile time: `style_of<plan, "layers.*.mlp.down_proj">`; a `*` in the name stands for
+/// itself.
 template <class Plan, fixed_string Name>
 using style_of = typename detail::style_lookup<Plan, Name>::type;
 

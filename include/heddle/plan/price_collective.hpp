@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the collectives cost: one overload an operation, as in the interpreters. An operation without one of its own costs
-// nothing and leaves its value as it is.
+// What the collectives cost: one overload an operation, as in the interpreters. An operation without one of its own
+// costs nothing and leaves its value as it is.
 #pragma once
 
 #include <heddle/collective/all_gather_reduce_scatter.hpp>
@@ -12,11 +12,14 @@
 namespace heddle::inline HEDDLE_ABI {
 
 template <class P, class Operation>
-constexpr detail::priced_value price(Operation, P&, detail::priced_value x) { return x; }
+constexpr detail::priced_value price(Operation, P&, detail::priced_value x) {
+  return x;
+}
 
 template <class P, class G>
 constexpr detail::priced_value price(all_reduce<G>, P& p, detail::priced_value x) {
-  p.template send<all_reduce<G>, G>(all_reduce_bytes(x.rows * x.width, x.element_size, p.template size<G>(), p.template index<G>()));
+  p.template send<all_reduce<G>, G>(
+      all_reduce_bytes(x.rows * x.width, x.element_size, p.template size<G>(), p.template index<G>()));
   return x;
 }
 template <class P, class G, class Part>
@@ -33,7 +36,8 @@ constexpr detail::priced_value price(split<G, hidden, Part>, P& p, detail::price
 }
 template <class P, class G, class Part>
 constexpr detail::priced_value price(unsplit<G, hidden, Part>, P& p, detail::priced_value x) {
-  p.template send<unsplit<G, hidden, Part>, G>(all_gather_bytes(x.rows * x.width, x.element_size, p.template size<G>()));
+  p.template send<unsplit<G, hidden, Part>, G>(
+      all_gather_bytes(x.rows * x.width, x.element_size, p.template size<G>()));
   x.width = x.full_width;
   p.keep(x);
   p.keep(x);
@@ -41,20 +45,26 @@ constexpr detail::priced_value price(unsplit<G, hidden, Part>, P& p, detail::pri
 }
 template <class Operation, class G, class P>
 constexpr detail::priced_value price_row_gather(P& p, detail::priced_value x) {
-  p.template send<Operation, G>(all_gather_bytes(x.rows * x.width, x.element_size, p.template size<G>()) + p.template count_exchange<G>());
+  p.template send<Operation, G>(all_gather_bytes(x.rows * x.width, x.element_size, p.template size<G>()) +
+                                p.template count_exchange<G>());
   x.rows *= p.template size<G>();
   if (p.template size<G>() > 1) p.keep(x);
   return x;
 }
 template <class P, class G, class Part>
-constexpr detail::priced_value price(unsplit<G, tokens, Part>, P& p, detail::priced_value x) { return price_row_gather<unsplit<G, tokens, Part>, G>(p, x); }
+constexpr detail::priced_value price(unsplit<G, tokens, Part>, P& p, detail::priced_value x) {
+  return price_row_gather<unsplit<G, tokens, Part>, G>(p, x);
+}
 template <class P, class G, class Part>
-constexpr detail::priced_value price(all_gather<G, tokens, Part>, P& p, detail::priced_value x) { return price_row_gather<all_gather<G, tokens, Part>, G>(p, x); }
+constexpr detail::priced_value price(all_gather<G, tokens, Part>, P& p, detail::priced_value x) {
+  return price_row_gather<all_gather<G, tokens, Part>, G>(p, x);
+}
 template <class P, class G, class Part>
 constexpr detail::priced_value price(reduce_scatter<G, tokens, Part>, P& p, detail::priced_value x) {
   using partition = std::conditional_t<std::same_as<Part, as_given>, ceil_chunk, Part>;
   index_t const own = size_of_part<partition>(x.rows, p.template size<G>(), p.template index<G>());
-  p.template send<reduce_scatter<G, tokens, Part>, G>(reduce_scatter_bytes(x.rows * x.width, own * x.width, x.element_size));
+  p.template send<reduce_scatter<G, tokens, Part>, G>(
+      reduce_scatter_bytes(x.rows * x.width, own * x.width, x.element_size));
   x.rows = own;
   if (p.template size<G>() > 1) p.keep(x);
   return x;

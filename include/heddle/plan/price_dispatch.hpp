@@ -22,7 +22,9 @@ constexpr priced_value price_copies(P& p, priced_value x, index_t rows) {
 }  // namespace detail
 
 template <class P, class G>
-constexpr detail::priced_value price(permute<G>, P& p, detail::priced_value x) { return detail::price_copies(p, x, x.rows * p.shape.top_k); }
+constexpr detail::priced_value price(permute<G>, P& p, detail::priced_value x) {
+  return detail::price_copies(p, x, x.rows * p.shape.top_k);
+}
 template <class P, class G>
 constexpr detail::priced_value price(unpermute<G>, P& p, detail::priced_value x) {
   x.rows /= p.shape.top_k;
@@ -31,7 +33,8 @@ constexpr detail::priced_value price(unpermute<G>, P& p, detail::priced_value x)
 }
 template <class Operation, class G, class P>
 constexpr detail::priced_value price_exchange(P& p, detail::priced_value x, index_t counts) {
-  index_t const own = x.rows * ceil_chunk::piece(p.shape.experts, p.template size<G>(), p.template index<G>()).size / p.shape.experts;
+  index_t const own =
+      x.rows * ceil_chunk::piece(p.shape.experts, p.template size<G>(), p.template index<G>()).size / p.shape.experts;
   p.template send<Operation, G>(all_to_all_bytes(x.rows * x.width, own * x.width, x.element_size) + counts);
   p.keep(x);
   return x;
@@ -44,7 +47,9 @@ constexpr detail::priced_value price(all_to_all<G>, P& p, detail::priced_value x
   return price_exchange<all_to_all<G>, G>(p, x, all_to_all_bytes(p.shape.experts, own, sizeof(index_t)));
 }
 template <class P, class G>
-constexpr detail::priced_value price(all_to_all_back<G>, P& p, detail::priced_value x) { return price_exchange<all_to_all_back<G>, G>(p, x, 0); }
+constexpr detail::priced_value price(all_to_all_back<G>, P& p, detail::priced_value x) {
+  return price_exchange<all_to_all_back<G>, G>(p, x, 0);
+}
 template <class P, class G>
 constexpr detail::priced_value price(select_local<G>, P& p, detail::priced_value x) {
   p.token_rows = x.rows;

@@ -35,7 +35,8 @@ TEST_CASE("multiply and multiply_grouped reach the gemm, constant and mutable ac
   std::vector<index_t> const counts{1, 1};
   std::vector<float> z(2);
   matrices<float const> const stack{experts_of.data(), extents<experts, out_features, in_features>{2, 1, 2}};
-  b.execution.multiply_grouped(rows<float const>{x.data(), shape{2, 2}}, counts, stack, rows<float>{z.data(), shape{2, 1}});
+  b.execution.multiply_grouped(rows<float const>{x.data(), shape{2, 2}}, counts, stack,
+                               rows<float>{z.data(), shape{2, 1}});
   CHECK(z == std::vector<float>{3, 2});
 }
 
@@ -43,7 +44,8 @@ TEST_CASE("launch runs every row once, on any number of threads") {
   backend b;
   std::vector<float> const x(300, 2.0F);
   std::vector<float> y(300);
-  b.execution.launch(kernel::scale<float>{.x = {x.data(), shape{100, 3}}, .factor = 3, .y = {y.data(), shape{100, 3}}}, 100);
+  b.execution.launch(kernel::scale<float>{.x = {x.data(), shape{100, 3}}, .factor = 3, .y = {y.data(), shape{100, 3}}},
+                     100);
   CHECK(y == std::vector<float>(300, 6.0F));
   b.execution.launch(kernel::scale<float>{}, 0);
 }
@@ -67,11 +69,14 @@ TEST_CASE("order_by_expert orders the pairs of its own experts and leaves the ot
   std::vector<std::int32_t> row_to_slot(8, -7);
   std::vector<std::int32_t> slot_to_row(8, -7);
   extents<tokens, slots> const pairs{4, 2};
-  index_t const used = b.execution.order_by_expert({ids.data(), pairs}, 2, counts, row_to_token, row_to_slot, {slot_to_row.data(), pairs});
+  index_t const used = b.execution.order_by_expert({ids.data(), pairs}, 2, counts, row_to_token, row_to_slot,
+                                                   {slot_to_row.data(), pairs});
   CHECK(used == 5);
   CHECK(counts == std::vector<index_t>{2, 1, 2});
-  CHECK(std::vector<std::int32_t>(row_to_token.begin(), row_to_token.begin() + 5) == std::vector<std::int32_t>{1, 3, 2, 0, 1});
-  CHECK(std::vector<std::int32_t>(row_to_slot.begin(), row_to_slot.begin() + 5) == std::vector<std::int32_t>{0, 0, 1, 0, 1});
+  CHECK(std::vector<std::int32_t>(row_to_token.begin(), row_to_token.begin() + 5) ==
+        std::vector<std::int32_t>{1, 3, 2, 0, 1});
+  CHECK(std::vector<std::int32_t>(row_to_slot.begin(), row_to_slot.begin() + 5) ==
+        std::vector<std::int32_t>{0, 0, 1, 0, 1});
   CHECK(slot_to_row == std::vector<std::int32_t>{3, -1, 0, 4, -1, 2, 1, -1});
 }
 

@@ -80,7 +80,6 @@ TEST_CASE("a step that throws gives its memory back") {
     workspace::scope const scope{scratch};
     first = scratch.allocate(10);
     throw 1;
-  } catch (int) {
-  }
+  } catch (int) {}
   CHECK(scratch.allocate(10) == first);
 }

@@ -30,7 +30,8 @@ TEST_CASE("a part must be what the parameter's placement makes of the whole, on 
     CHECK(text_of([&] { detail::check_part<in_features, fc1>(frame, 10, 10); }).empty());
     CHECK(text_of([&] { detail::check_part<experts, fc1>(frame, rank < 2 ? 3 : 2, 5); }).empty());
     if (rank == 0) {
-      CHECK(text_of([&] { detail::check_part<out_features, fc1>(frame, 7, 14); }) == "a parameter has 7 out_features on this rank, and its part of 14 is 8");
+      CHECK(text_of([&] { detail::check_part<out_features, fc1>(frame, 7, 14); }) ==
+            "a parameter has 7 out_features on this rank, and its part of 14 is 8");
     }
   });
 }
@@ -41,7 +42,8 @@ TEST_CASE("rows must lie as the partition says, unless it is as_given") {
   CHECK(text_of([&] { detail::check_heights<ceil_chunk>(ceil); }).empty());
   CHECK(text_of([&] { detail::check_heights<balanced>(level); }).empty());
   CHECK(text_of([&] { detail::check_heights<as_given>(level); }).empty());
-  CHECK(text_of([&] { detail::check_heights<ceil_chunk>(level); }) == "rank 2 of a group brings 2 of 10 tokens, and its part by ceil_chunk is 3");
+  CHECK(text_of([&] { detail::check_heights<ceil_chunk>(level); }) ==
+        "rank 2 of a group brings 2 of 10 tokens, and its part by ceil_chunk is 3");
 }
 
 TEST_CASE("a width names what has it and both numbers") {

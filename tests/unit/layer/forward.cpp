@@ -32,7 +32,8 @@ using enter = style_of<sequence<copy<tp>>>;
 TEST_CASE("a style that changes nothing gives back the caller's memory") {
   on_ranks<tp>(mesh<tp>{1}, 1, [](auto& tools) {
     list const x = table(2, 2);
-    CHECK(heddle::forward<style_of<sequence<>>>(tools.execution, std::tuple<>{}, rows_of(x, 2, 2)).data.data() == x.data());
+    CHECK(heddle::forward<style_of<sequence<>>>(tools.execution, std::tuple<>{}, rows_of(x, 2, 2)).data.data() ==
+          x.data());
     CHECK(heddle::forward<grouped_gemm<ep>>(tools.execution, std::tuple<>{}, rows_of(x, 2, 2)).full_hidden == 2);
   });
 }
@@ -44,15 +45,19 @@ TEST_CASE("a layer runs style after style, each with parameters on its own entry
   on_ranks<tp>(mesh<tp>{1}, 1, [&](auto& tools) {
     using three = layer<replicated_norm, style_of<sequence<>>, replicated_linear, replicated_linear>;
     list const x{2, -2};
-    std::tuple const weights{norm_weight<float>{vector_of(w1), 0}, heddle::linear<float>{matrix_of(w2, 2, 2), 2, 2}, heddle::linear<float>{matrix_of(w3, 1, 2), 1, 2}};
-    CHECK(read(heddle::forward<three>(tools.execution, weights, rows_of(x, 1, 2))) == list{-3});  // (1, -2) -> (-1, 3) -> -3
+    std::tuple const weights{norm_weight<float>{vector_of(w1), 0}, heddle::linear<float>{matrix_of(w2, 2, 2), 2, 2},
+                             heddle::linear<float>{matrix_of(w3, 1, 2), 1, 2}};
+    CHECK(read(heddle::forward<three>(tools.execution, weights, rows_of(x, 1, 2))) ==
+          list{-3});  // (1, -2) -> (-1, 3) -> -3
   });
 }
 
 TEST_CASE("branches of a fork read one value, and none may write it; join adds in order") {
   on_ranks<tp>(mesh<tp>{2}, 1, [](auto& tools) {
-    using twice = style_of<sequence<copy<tp>, divide, heddle::fork<sequence<all_reduce<tp>>, sequence<all_reduce<tp>>, sequence<all_reduce<tp>>>,
-                                    join<sequence<>, sequence<>, sequence<>>>>;
+    using twice =
+        style_of<sequence<copy<tp>, divide,
+                          heddle::fork<sequence<all_reduce<tp>>, sequence<all_reduce<tp>>, sequence<all_reduce<tp>>>,
+                          join<sequence<>, sequence<>, sequence<>>>>;
     list const x{1, 2};
     CHECK(read(heddle::forward<twice>(tools.execution, std::tuple<>{}, rows_of(x, 1, 2))) == list{3, 6});
     CHECK(x == list{1, 2});
@@ -64,7 +69,8 @@ TEST_CASE("a residual adds the branch to the value itself") {
   on_ranks<tp>(mesh<tp>{1}, 1, [&](auto& tools) {
     using block = style_of<residual<replicated_linear::forward>>;
     list const x{1, 5};
-    CHECK(read(heddle::forward<block>(tools.execution, heddle::linear<float>{matrix_of(w, 2, 2), 2, 2}, rows_of(x, 1, 2))) == list{3, 15});
+    CHECK(read(heddle::forward<block>(tools.execution, heddle::linear<float>{matrix_of(w, 2, 2), 2, 2},
+                                      rows_of(x, 1, 2))) == list{3, 15});
   });
 }
 
@@ -73,11 +79,13 @@ TEST_CASE("several values: on_port takes one, each takes all, in a tuple out") {
     using second = style_of<sequence<on_port<1, sequence<copy<tp>, divide>>>>;
     list const a{8};
     list const b{6};
-    auto const [first, divided] = heddle::forward<second>(tools.execution, std::tuple<>{}, std::tuple{value(a, 1, 1), value(b, 1, 1)});
+    auto const [first, divided] =
+        heddle::forward<second>(tools.execution, std::tuple<>{}, std::tuple{value(a, 1, 1), value(b, 1, 1)});
     CHECK(first.data.data() == a.data());
     CHECK(read(divided) == list{3});
     using all = style_of<sequence<each<sequence<copy<tp>, divide>>>>;
-    auto const [x, y] = heddle::forward<all>(tools.execution, std::tuple<>{}, std::tuple{value(a, 1, 1), value(b, 1, 1)});
+    auto const [x, y] =
+        heddle::forward<all>(tools.execution, std::tuple<>{}, std::tuple{value(a, 1, 1), value(b, 1, 1)});
     CHECK(read(x) == list{4});
     CHECK(read(y) == list{3});
   });

@@ -26,7 +26,9 @@ inline activation<float const> value(list const& data, index_t height, index_t w
   return {support::rows_of(data, height, width), full < 0 ? width : full};
 }
 template <class Element>
-list read(activation<Element> x) { return {x.data.data(), x.data.data() + x.data.count()}; }
+list read(activation<Element> x) {
+  return {x.data.data(), x.data.data() + x.data.count()};
+}
 
 /// `body(frame, rank)` on every rank of `grid`, with `weights`.
 template <class... Groups, class Grid, class Weights, class Body>

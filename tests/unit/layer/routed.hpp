@@ -11,7 +11,8 @@ using namespace heddle;
 /// Sets the routing of a step by hand.
 template <class Frame>
 void route(Frame& frame, std::vector<std::int32_t> const& ids, index_t slots_of_token, index_t experts_in_all) {
-  frame.routing.ids = {ids.data(), extents<tokens, slots>{static_cast<index_t>(ids.size()) / slots_of_token, slots_of_token}};
+  frame.routing.ids = {ids.data(),
+                       extents<tokens, slots>{static_cast<index_t>(ids.size()) / slots_of_token, slots_of_token}};
   frame.routing.experts = experts_in_all;
 }
 inline gates<> gates_of(list const& data, index_t slots_of_token) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <heddle/layer/run_collective.hpp>
 
+#include <heddle/layer/run_columns.hpp>
+
 #include "numbers.hpp"
 
 #include <doctest/doctest.h>
@@ -41,25 +43,6 @@ TEST_CASE("split and unsplit of tokens: 10 over 4 is 3 3 3 1") {
   });
 }
 
-TEST_CASE("split and unsplit of features, plain, balanced and packed") {
-  on_tp(3, [](auto& frame, int rank) {
-    list const whole = table(2, 8);
-    auto const x = value(whole, 2, 8);
-    auto const plain = run(split<tp, hidden>{}, frame, x);
-    CHECK(read(plain) == table(2, rank == 2 ? 2 : 3, 0, 3 * rank));
-    CHECK(plain.full_hidden == 8);
-    CHECK(read(run(unsplit<tp, hidden>{}, frame, plain)) == whole);
-    auto const level = run(split<tp, hidden, balanced>{}, frame, x);
-    CHECK(read(level) == table(2, rank == 2 ? 2 : 3, 0, 3 * rank));
-    using halves = segmented<ceil_chunk, 1, 1>;
-    auto const packed = run(split<tp, hidden, halves>{}, frame, x);
-    list const expected[] = {{0, 1, 4, 5, 10, 11, 14, 15}, {2, 3, 6, 7, 12, 13, 16, 17}, {}};
-    CHECK(read(packed) == expected[rank]);
-    CHECK(read(run(unsplit<tp, hidden, halves>{}, frame, packed)) == whole);
-    CHECK(read(run(all_gather<tp, hidden, halves>{}, frame, packed)) == whole);
-  });
-}
-
 TEST_CASE("rows as they are: gathered in rank order, reduced back to where they came from") {
   on_tp(3, [](auto& frame, int rank) {
     index_t const heights[] = {2, 0, 1};
@@ -88,7 +71,8 @@ TEST_CASE("what a gather finds is not what the placement says: all ranks throw")
   });
   on_tp(2, [](auto& frame, int) {
     list const mine = table(1, 3);
-    CHECK_THROWS_AS(static_cast<void>(run(unsplit<tp, hidden>{}, frame, value(mine, 1, 3, 8))), error);  // its part of 8 is 4
+    CHECK_THROWS_AS(static_cast<void>(run(unsplit<tp, hidden>{}, frame, value(mine, 1, 3, 8))),
+                    error);  // its part of 8 is 4
   });
 }
 

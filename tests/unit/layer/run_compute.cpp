@@ -87,7 +87,8 @@ TEST_CASE("lookup by row parts gives zeros for the ids of others, by column part
     list const part(whole.begin() + rank * 9, rank == 0 ? whole.begin() + 9 : whole.end());
     embedding_table<float> const rows{matrix_of(part, rank == 0 ? 3 : 2, 3), 5, 3};
     in_frames<tp>(mesh<tp>{2}, rows, [&](auto& frame, int own) {
-      using by_rows = embed<placement<on<tp, replicated>>, placement<on<tp, partial>>, placement<on<tp, sharded<vocab>>>>;
+      using by_rows =
+          embed<placement<on<tp, replicated>>, placement<on<tp, partial>>, placement<on<tp, sharded<vocab>>>>;
       if (own != rank) return;
       list const expected[] = {{0, 0, 0, 10, 11, 12, 0, 0, 0}, {50, 51, 52, 0, 0, 0, 40, 41, 42}};
       auto const y = run(by_rows{}, frame, in);

@@ -13,7 +13,8 @@ using namespace numbers;
 TEST_CASE("all_to_all: rows and weights to the rank of their expert, and home again") {
   in_frames<ep>(mesh<ep>{2}, std::tuple<>{}, [](auto& frame, int rank) {
     // Three experts; rank 0 has two tokens, rank 1 one token.
-    std::vector<std::int32_t> const ids = rank == 0 ? std::vector<std::int32_t>{2, 0, 1, 2} : std::vector<std::int32_t>{0, 1};
+    std::vector<std::int32_t> const ids =
+        rank == 0 ? std::vector<std::int32_t>{2, 0, 1, 2} : std::vector<std::int32_t>{0, 1};
     route(frame, ids, 2, 3);
     list const x = rank == 0 ? list{10, 20} : list{30};
     list const w = rank == 0 ? list{1, 2, 3, 4} : list{5, 6};
@@ -54,13 +55,15 @@ TEST_CASE("routed rows over the tensor group carry the sizes of their chunks") {
 
 TEST_CASE("a gather of routing weights brings the ids along") {
   in_frames<ep>(mesh<ep>{2}, std::tuple<>{}, [](auto& frame, int rank) {
-    std::vector<std::int32_t> const ids = rank == 0 ? std::vector<std::int32_t>{0, 1} : std::vector<std::int32_t>{2, 1, 0, 2};
+    std::vector<std::int32_t> const ids =
+        rank == 0 ? std::vector<std::int32_t>{0, 1} : std::vector<std::int32_t>{2, 1, 0, 2};
     route(frame, ids, 2, 3);
     list const w = rank == 0 ? list{1, 2} : list{3, 4, 5, 6};
     auto const all = run(all_gather<ep, tokens, as_given>{}, frame, gates_of(w, 2));
     CHECK(all.weights.template size<tokens>() == 3);
     CHECK(list(all.weights.data(), all.weights.data() + 6) == list{1, 2, 3, 4, 5, 6});
     auto const& gathered = frame.routing.ids;
-    CHECK(std::vector<std::int32_t>(gathered.data(), gathered.data() + gathered.count()) == std::vector<std::int32_t>{0, 1, 2, 1, 0, 2});
+    CHECK(std::vector<std::int32_t>(gathered.data(), gathered.data() + gathered.count()) ==
+          std::vector<std::int32_t>{0, 1, 2, 1, 0, 2});
   });
 }

@@ -50,9 +50,13 @@ TEST_CASE("cost: a dense style sends exactly what its bill says") {
       std::vector<float> const weight(23 * 9, 0.5F);
       std::vector<float> const x(7 * 9, 1.0F);
       index_t const own = hd::ceil_chunk::piece(23, size, rank).size;
-      hd::linear<float> const parameter{.weight = {weight.data(), hd::extents<hd::out_features, hd::in_features>{own, 9}}, .full_out = 23, .full_in = 9};
+      hd::linear<float> const parameter{
+          .weight = {weight.data(), hd::extents<hd::out_features, hd::in_features>{own, 9}},
+          .full_out = 23,
+          .full_in = 9};
       index_t const before = groups.template get<hd::tp>().bytes_sent();
-      hd::forward<hd::colwise_gather_output<hd::tp>>(execution, parameter, hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{7, 9}});
+      hd::forward<hd::colwise_gather_output<hd::tp>>(
+          execution, parameter, hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{7, 9}});
       index_t const sent = groups.template get<hd::tp>().bytes_sent() - before;
       auto const bill = hd::cost_of<hd::colwise_gather_output<hd::tp>>(grid, rank, {.rows = 7, .width = 9, .out = 23});
       CHECK(sent == bill.template bytes_sent<hd::tp>());
@@ -81,17 +85,28 @@ void check_mixture(hd::folding<> grid) {
     std::vector<float> const fc1(static_cast<std::size_t>(e * 2 * f * width), 0.1F);
     std::vector<float> const fc2(static_cast<std::size_t>(e * width * f), 0.1F);
     hd::moe_weights<float> const weights{
-        .gate = {.weight = {gate.data(), hd::extents<hd::out_features, hd::in_features>{experts, width}}, .full_out = experts, .full_in = width},
-        .fc1 = {.weight = {fc1.data(), hd::extents<hd::experts, hd::out_features, hd::in_features>{e, 2 * f, width}}, .full_experts = experts, .full_out = 2 * ffn, .full_in = width},
-        .fc2 = {.weight = {fc2.data(), hd::extents<hd::experts, hd::out_features, hd::in_features>{e, width, f}}, .full_experts = experts, .full_out = width, .full_in = ffn},
+        .gate = {.weight = {gate.data(), hd::extents<hd::out_features, hd::in_features>{experts, width}},
+                 .full_out = experts,
+                 .full_in = width},
+        .fc1 = {.weight = {fc1.data(), hd::extents<hd::experts, hd::out_features, hd::in_features>{e, 2 * f, width}},
+                .full_experts = experts,
+                .full_out = 2 * ffn,
+                .full_in = width},
+        .fc2 = {.weight = {fc2.data(), hd::extents<hd::experts, hd::out_features, hd::in_features>{e, width, f}},
+                .full_experts = experts,
+                .full_out = width,
+                .full_in = ffn},
         .top_k = 2};
     auto const sent = [&] {
-      return std::array{groups.template get<hd::tp>().bytes_sent(), groups.template get<hd::ep>().bytes_sent(), groups.template get<hd::etp>().bytes_sent()};
+      return std::array{groups.template get<hd::tp>().bytes_sent(), groups.template get<hd::ep>().bytes_sent(),
+                        groups.template get<hd::etp>().bytes_sent()};
     };
     auto const before = sent();
-    hd::forward<style>(execution, weights, hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{height, width}});
+    hd::forward<style>(execution, weights,
+                       hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{height, width}});
     auto const after = sent();
-    auto const bill = hd::cost_of<style>(grid, rank, {.rows = height, .width = width, .experts = experts, .top_k = 2, .ffn = ffn});
+    auto const bill =
+        hd::cost_of<style>(grid, rank, {.rows = height, .width = width, .experts = experts, .top_k = 2, .ffn = ffn});
     CHECK(after[0] - before[0] == bill.template bytes_sent<hd::tp>());
     CHECK(after[1] - before[1] == bill.template bytes_sent<hd::ep>());
     CHECK(after[2] - before[2] == bill.template bytes_sent<hd::etp>());
@@ -104,7 +119,8 @@ void check_mixture(hd::folding<> grid) {
 
 TEST_CASE("cost: a mixture with even routing sends exactly what its bill says") {
   for (auto const& grid : {hd::folding<>{}, hd::folding<>{hd::dense_mesh{2, 2}, hd::expert_mesh{1, 4, 1}},
-                           hd::folding<>{hd::dense_mesh{1, 4}, hd::expert_mesh{2, 2, 1}}, hd::folding<>{hd::dense_mesh{4, 2}, hd::expert_mesh{2, 2, 2}}}) {
+                           hd::folding<>{hd::dense_mesh{1, 4}, hd::expert_mesh{2, 2, 1}},
+                           hd::folding<>{hd::dense_mesh{4, 2}, hd::expert_mesh{2, 2, 2}}}) {
     check_mixture<hd::all_to_all_dispatcher<>>(grid);
     check_mixture<hd::all_gather_dispatcher<>>(grid);
   }

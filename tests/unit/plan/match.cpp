@@ -10,12 +10,12 @@ using heddle::parent_of;
 
 static_assert(matches("norm", "norm"));
 static_assert(matches("layers.*.mlp", "layers.12.mlp"));
-static_assert(matches("layers.*.mlp", "layers.*.mlp"));       // a model's code asks for all layers at once
-static_assert(!matches("layers.*.mlp", "layers.x.mlp"));      // digits only
+static_assert(matches("layers.*.mlp", "layers.*.mlp"));   // a model's code asks for all layers at once
+static_assert(!matches("layers.*.mlp", "layers.x.mlp"));  // digits only
 static_assert(!matches("layers.*.mlp", "layers.1a.mlp"));
 static_assert(!matches("layers.*.mlp", "layers.1"));
 static_assert(!matches("layers.*", "layers.1.mlp"));
-static_assert(!matches("experts.*.w1", "experts.1.w2"));      // a digit inside a component is no wildcard
+static_assert(!matches("experts.*.w1", "experts.1.w2"));  // a digit inside a component is no wildcard
 static_assert(!matches("layers.1.mlp", "layers.2.mlp"));
 static_assert(!matches("", "a") && !matches("a", ""));
 static_assert(matches("*.*", "0.1") && !matches("*.*", "0"));

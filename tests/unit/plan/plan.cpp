@@ -9,13 +9,13 @@ namespace {
 namespace hd = heddle;
 
 using sample = hd::plan<hd::rule<"embed", hd::replicated_linear>, hd::rule<"layers.*.up", hd::colwise<hd::tp>>,
-                        hd::rule<"layers.*.up.bias", hd::replicated_linear>, hd::rule<"layers.*.down", hd::rowwise<hd::tp>>,
-                        hd::rule<"layers.0.down", hd::colwise<hd::tp>>>;
+                        hd::rule<"layers.*.up.bias", hd::replicated_linear>,
+                        hd::rule<"layers.*.down", hd::rowwise<hd::tp>>, hd::rule<"layers.0.down", hd::colwise<hd::tp>>>;
 
 static_assert(std::same_as<hd::style_of<sample, "layers.7.up.weight">, hd::colwise<hd::tp>>);
 static_assert(std::same_as<hd::style_of<sample, "layers.*.up">, hd::colwise<hd::tp>>);
 static_assert(std::same_as<hd::style_of<sample, "layers.7.up.bias">, hd::replicated_linear>);  // exact before parent
-static_assert(sample::find("layers.0.down.weight").count == 2);                               // both rules claim it
+static_assert(sample::find("layers.0.down.weight").count == 2);                                // both rules claim it
 static_assert(sample::find("layers.1.down.weight").found());
 static_assert(sample::find("head").count == 0);
 

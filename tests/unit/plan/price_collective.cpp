@@ -26,7 +26,8 @@ static_assert(priced<hd::all_gather<hd::tp, hd::tokens>>(three, 0, whole).second
 static_assert(priced<hd::reduce_scatter<hd::tp, hd::tokens>>(three, 2, whole).second == (10 - 2) * 4 * 2);
 
 TEST_CASE("price: an unsplit of the hidden axis gives back the full width") {
-  auto const [y, bytes] = priced<hd::unsplit<hd::tp, hd::hidden>>(three, 1, value{.rows = 10, .width = 2, .full_width = 5, .element_size = 4});
+  auto const [y, bytes] = priced<hd::unsplit<hd::tp, hd::hidden>>(
+      three, 1, value{.rows = 10, .width = 2, .full_width = 5, .element_size = 4});
   CHECK(y.width == 5);
   CHECK(bytes == 2 * 10 * 2 * 4);
 }

@@ -32,7 +32,8 @@ TEST_CASE("shard: packed axes are cut segment by segment, weight and bias alike"
   auto const weight = hd::shard_weight<hd::packed_colwise<hd::tp>>({10, 3}, two, 1);
   CHECK(weight.axes[0] == std::vector<hd::range>{{3, 2}, {8, 2}});
   CHECK(hd::shard_bias<hd::packed_colwise<hd::tp>>({10}, two, 1).axes[0] == weight.axes[0]);
-  CHECK(hd::shard_weight<hd::packed_rowwise<hd::tp>>({3, 10}, two, 0).axes[1] == std::vector<hd::range>{{0, 3}, {5, 3}});
+  CHECK(hd::shard_weight<hd::packed_rowwise<hd::tp>>({3, 10}, two, 0).axes[1] ==
+        std::vector<hd::range>{{0, 3}, {5, 3}});
   CHECK(hd::shard_bias<hd::packed_rowwise<hd::tp>>({3}, two, 1).shape() == shape_t{3});
 }
 
