@@ -42,14 +42,14 @@ struct reversed_cut {
 
 /// Rounds down and forgets the rest.
 struct floor_chunk {
-  static constexpr int segments = 1;
-  static constexpr char const* name = "floor_chunk";
+  [[maybe_unused]] static constexpr int segments = 1;
+  [[maybe_unused]] static constexpr char const* name = "floor_chunk";
   static constexpr range piece(std::int64_t total, int parts, int index, int = 0) { return {total / parts * index, total / parts}; }
 };
 /// The right sizes at rank * own size: wrong where the last piece is shorter.
 struct rank_times_own {
-  static constexpr int segments = 1;
-  static constexpr char const* name = "rank_times_own";
+  [[maybe_unused]] static constexpr int segments = 1;
+  [[maybe_unused]] static constexpr char const* name = "rank_times_own";
   static constexpr range piece(std::int64_t total, int parts, int index, int = 0) {
     std::int64_t const size = ceil_chunk::piece(total, parts, index).size;
     return {size * index, size};

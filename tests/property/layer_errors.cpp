@@ -80,8 +80,8 @@ TEST_CASE("an activation of the wrong width on one rank") {
 
 TEST_CASE("weights that were not cut") {
   check_all(listen<tp>(tp_mesh{3}, [](tp_tools& tools) { run_linear<colwise_gather_output<tp>>(tools, 12, 10, 12, 0, 10, 12); }), error_kind::shape,
-            {"10 out_features", "is 4"});
-  check_all(listen<tp>(tp_mesh{3}, [](tp_tools& tools) { run_linear<rowwise<tp>>(tools, 12, 6, 12, 0, 6, 12); }), error_kind::shape, {"12 in_features", "is 4"});
+            {"10 out_features", "its part of 10"});
+  check_all(listen<tp>(tp_mesh{3}, [](tp_tools& tools) { run_linear<rowwise<tp>>(tools, 12, 6, 12, 0, 6, 12); }), error_kind::shape, {"12 in_features", "its part of 12 is 4"});
 }
 
 TEST_CASE("the sizes of the whole were not given") {
@@ -179,7 +179,7 @@ TEST_CASE("a rank that throws, and a rank that does not come") {
   check(thrown, 2, error_kind::io, {"the disk is gone"});
   auto const left = run(false);
   CHECK(!left.kinds[2].has_value());
-  for (std::size_t const rank : {0, 1, 3}) CHECK(left.kinds[rank] == error_kind::peer_left);
+  for (std::size_t const rank : {0U, 1U, 3U}) CHECK(left.kinds[rank] == error_kind::peer_left);
   CHECK(left.text.find("culprit rank 2") != std::string::npos);
 }
 

@@ -63,7 +63,10 @@ TEST_CASE("weights that every rank has, on values that ranks have in part, need 
 
 TEST_CASE("mla_kv_a_proj gives the latent and the rope part to every rank") {
   for (int const ranks : {1, 2, 3, 4, 8}) {
-    for (auto const& [height, first, second] : {std::array<index_t, 3>{5, 6, 3}, {0, 6, 3}, {4, 1, 1}, {3, 0, 4}, {3, 4, 0}}) {
+    for (auto const& sizes : {std::array<index_t, 3>{5, 6, 3}, {0, 6, 3}, {4, 1, 1}, {3, 0, 4}, {3, 4, 0}}) {
+      index_t const height = sizes[0];
+      index_t const first = sizes[1];
+      index_t const second = sizes[2];
       for (bool const bias : {false, true}) {
         tensor const x = distinct({height, 7}, 1);
         tensor const w = distinct({first + second, 7}, 2);
@@ -132,7 +135,10 @@ TEST_CASE("a dense MLP, whole and with tokens in parts behind its norm") {
   using mlp = layer<up, gated<tp>, down>;
   using block = layer<sequence_parallel<tp>, up_from_parts, gated<tp>, down_to_parts>;
   for (int const ranks : {1, 2, 3, 4, 8}) {
-    for (auto const& [height, width, inner] : {std::array<index_t, 3>{5, 6, 7}, {0, 6, 7}, {2, 3, 1}, {19, 12, 16}}) {
+    for (auto const& sizes : {std::array<index_t, 3>{5, 6, 7}, {0, 6, 7}, {2, 3, 1}, {19, 12, 16}}) {
+      index_t const height = sizes[0];
+      index_t const width = sizes[1];
+      index_t const inner = sizes[2];
       CAPTURE(ranks);
       CAPTURE(height);
       check(try_mlp<mlp, false, up, down>(ranks, height, width, inner, lies::whole), 3e-5);

@@ -14,15 +14,16 @@ using sharded_tokens = sharded<tokens>;
 /// Even, uneven, fewer features than ranks, no tokens, fewer tokens than ranks.
 template <class Style, class T = float>
 void check(lies input, lies output, double tolerance = 1e-5) {
-  index_t const sizes[][3] = {{5, 8, 6}, {33, 34, 62}, {7, 10, 4}, {0, 8, 6}, {1, 2, 2}, {3, 2, 16}};
+  struct size { index_t height, in, out; };
+  size const sizes[] = {{5, 8, 6}, {33, 34, 62}, {7, 10, 4}, {0, 8, 6}, {1, 2, 2}, {3, 2, 16}};
   for (int const ranks : {1, 2, 3, 4, 8}) {
-    for (auto const& [height, in, out] : sizes) {
+    for (size const s : sizes) {
       for (bool const bias : {false, true}) {
-        linear_case const c{ranks, height, in, out, bias, 1 + ranks % 2};
+        linear_case const c{ranks, s.height, s.in, s.out, bias, 1 + ranks % 2};
         CAPTURE(ranks);
-        CAPTURE(height);
-        CAPTURE(in);
-        CAPTURE(out);
+        CAPTURE(s.height);
+        CAPTURE(s.in);
+        CAPTURE(s.out);
         CAPTURE(bias);
         outcome const found = try_linear<Style, cut_by<Style>, T>(c, input, output);
         CHECK(found.problem == "");

@@ -10,7 +10,7 @@ namespace support {
 /// What runs between the entry and the sum of moe_tp_experts: own rows in, a summand out.
 template <class Mode = heddle::grouped>
 struct local_experts {
-  using parts = heddle::glu_expert<Mode>::template on_groups<heddle::ep, heddle::etp>;
+  using parts = typename heddle::glu_expert<Mode>::template on_groups<heddle::ep, heddle::etp>;
   using enter = heddle::sequence<heddle::each<heddle::sequence<heddle::copy<heddle::etp>, heddle::select_local<heddle::ep>>>>;
   using compute = heddle::sequence<heddle::on_port<0, heddle::concat_t<typename parts::first, typename parts::activate, typename parts::second>>>;
   using weigh = heddle::sequence<heddle::gate_scale<typename parts::left, typename parts::entered>>;
