@@ -3,11 +3,10 @@
 #include "process.hpp"
 
 #include "trial.hpp"
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <heddle/checkpoint/write.hpp>
-#include <map>
 #include <random>
-#include <set>
 
 namespace {
 
@@ -95,4 +94,7 @@ TEST_CASE("memory: peak of a run") {
   CHECK(peak_bytes(process::hf_forward(run + " --dtype bf16")) < 1.10 * bf16 + activations + few);
   auto const f32 = static_cast<double>(owned_bytes(whole, chosen, 4, true));
   CHECK(peak_bytes(process::hf_forward(run)) < 1.10 * f32 + activations + few);
+  if (!process::has_mpi()) return;
+  auto const apart = static_cast<double>(owned_bytes(whole, chosen, 2, false));
+  CHECK(peak_bytes(process::under_mpirun(4, run + " --dtype bf16")) < 1.10 * apart + activations + few);
 }
