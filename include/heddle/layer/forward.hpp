@@ -100,13 +100,13 @@ struct step<on_port<Port, Branch>> {
   }
 
  private:
-  template <class Frame, class Values, std::size_t... I>
-  static auto replace(Frame& frame, Values values, std::index_sequence<I...>) {
-    return std::tuple{one<I>(frame, std::get<I>(values))...};
+  template <class Frame, class Values, std::size_t... Index>
+  static auto replace(Frame& frame, Values values, std::index_sequence<Index...>) {
+    return std::tuple{one<Index>(frame, std::get<Index>(values))...};
   }
-  template <std::size_t I, class Frame, class Value>
+  template <std::size_t Index, class Frame, class Value>
   static auto one(Frame& frame, Value value) {
-    if constexpr (I == Port) return through_branch<Branch>(frame, value);
+    if constexpr (Index == Port) return through_branch<Branch>(frame, value);
     else return value;
   }
 };

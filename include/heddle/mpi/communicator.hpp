@@ -166,11 +166,11 @@ class transport {
 
   template <class Type>
   void library_reduce_scatter(std::span<Type const> send, std::span<Type> recv, std::span<index_t const> counts) {
-    std::vector<int> const small(counts.begin(), counts.end());
+    std::vector<int> const int_counts(counts.begin(), counts.end());
     MPI_Request request = MPI_REQUEST_NULL;
-    require(
-        MPI_Ireduce_scatter(send.data(), recv.data(), small.data(), datatype<Type>(), MPI_SUM, self_->comm(), &request),
-        "MPI_Ireduce_scatter", world_rank(rank()));
+    require(MPI_Ireduce_scatter(send.data(), recv.data(), int_counts.data(), datatype<Type>(), MPI_SUM, self_->comm(),
+                                &request),
+            "MPI_Ireduce_scatter", world_rank(rank()));
     self_->add(request);
     self_->wait();
   }

@@ -67,8 +67,9 @@ struct unique<type_list<Types...>> {
     }
     return result;
   }();
-  template <std::size_t... I>
-  static constexpr auto pick(std::index_sequence<I...>) -> type_list<element_t<type_list<Types...>, first.at[I]>...>;
+  template <std::size_t... Index>
+  static constexpr auto pick(std::index_sequence<Index...>)
+      -> type_list<element_t<type_list<Types...>, first.at[Index]>...>;
   using type = decltype(pick(std::make_index_sequence<first.count>{}));
 };
 template <class List>

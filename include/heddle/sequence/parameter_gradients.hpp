@@ -45,9 +45,9 @@ struct gradient_trace {
     return reductions;
   }();
 
-  template <std::size_t Parameter, std::size_t... I>
-  static constexpr auto at(std::index_sequence<I...>)
-      -> placement<on<typename element_t<universe, value[Parameter].groups.entries[I].type_index>::group, partial>...>;
+  template <std::size_t Parameter, std::size_t... Index>
+  static constexpr auto at(std::index_sequence<Index...>) -> placement<
+      on<typename element_t<universe, value[Parameter].groups.entries[Index].type_index>::group, partial>...>;
   template <std::size_t Parameter>
   using placement_type =
       decltype(at<Parameter>(std::make_index_sequence<static_cast<std::size_t>(value[Parameter].groups.count)>{}));

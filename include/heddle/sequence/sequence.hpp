@@ -98,9 +98,9 @@ struct traced {
     if constexpr (Start) return value.start[Port];
     else return value.ports[Port].known;
   }
-  template <bool Start, std::size_t Port, std::size_t... I>
-  static constexpr auto placement_at(std::index_sequence<I...>)
-      -> placement<element_t<universe, map<Start, Port>().entries[I].type_index>...>;
+  template <bool Start, std::size_t Port, std::size_t... Index>
+  static constexpr auto placement_at(std::index_sequence<Index...>)
+      -> placement<element_t<universe, map<Start, Port>().entries[Index].type_index>...>;
   template <bool Start, std::size_t Port>
   using placement_type = decltype(placement_at<Start, Port>(
       std::make_index_sequence<static_cast<std::size_t>(map<Start, Port>().count)>{}));
