@@ -40,6 +40,7 @@
 #include <heddle/core/fixed_string.hpp>
 #include <heddle/core/philox.hpp>
 #include <heddle/core/small_float.hpp>
+#include <heddle/core/type_id.hpp>
 #include <heddle/core/type_list.hpp>
 #include <heddle/dispatcher/all_gather.hpp>
 #include <heddle/dispatcher/all_to_all.hpp>

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <heddle/core/error.hpp>
+#include <heddle/core/type_id.hpp>
 #include <heddle/kernel/team.hpp>
 #include <heddle/layer/value.hpp>
 #include <heddle/placement/placement.hpp>
@@ -67,15 +68,15 @@ class frame {
   template <class Group>
   [[nodiscard]] std::span<index_t const> rows_of() const {
     for (auto const& entry : records_) {
-      if (entry.group == key<Group>()) return entry.rows;
+      if (entry.group == id_of<Group>) return entry.rows;
     }
     return {};
   }
   template <class Group>
   void remember_rows(std::span<index_t const> rows) {
     for (auto& entry : records_) {
-      if (entry.group == key<Group>() || entry.group == nullptr) {
-        entry = {key<Group>(), rows};
+      if (entry.group == id_of<Group> || entry.group == type_id::none) {
+        entry = {id_of<Group>, rows};
         return;
       }
     }
@@ -86,15 +87,8 @@ class frame {
   heddle::routing<memory> routing{};
 
  private:
-  template <class Group>
-  inline static constexpr char key_of = 0;
-  template <class Group>
-  [[nodiscard]] static constexpr void const* key() {
-    return &key_of<Group>;
-  }
-
   struct record {
-    void const* group = nullptr;
+    type_id group = type_id::none;
     std::span<index_t const> rows{};
   };
   Execution* execution_;

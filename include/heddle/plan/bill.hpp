@@ -4,8 +4,8 @@
 
 #include <array>
 #include <heddle/collective/traffic.hpp>
+#include <heddle/core/type_id.hpp>
 #include <heddle/placement/placement.hpp>
-#include <heddle/sequence/flow.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -23,7 +23,7 @@ struct layer_shape {
 struct cost_step {
   std::string_view operation;
   std::string_view group;
-  void const* group_id = nullptr;
+  type_id group_id = type_id::none;
   index_t bytes_sent = 0;
 };
 
@@ -39,7 +39,7 @@ struct cost_report {
   template <class Group>
   [[nodiscard]] constexpr index_t bytes_sent() const {
     index_t sum = 0;
-    for (std::size_t i = 0; i < count; ++i) sum += steps[i].group_id == detail::id<Group>() ? steps[i].bytes_sent : 0;
+    for (std::size_t i = 0; i < count; ++i) sum += steps[i].group_id == id_of<Group> ? steps[i].bytes_sent : 0;
     return sum;
   }
   [[nodiscard]] constexpr index_t bytes_sent() const {
@@ -65,10 +65,10 @@ struct pricing {
   int rank;
   layer_shape shape;
   cost_report report{};
-  std::array<void const*, 8> counted{};  ///< groups whose row counts have been exchanged
-  index_t outer_rows = 0;                ///< rows before the split of a regrid
-  index_t chunks = 0;                    ///< chunks that arrived by all_to_all
-  index_t token_rows = 0;                ///< rows before `select_local` took this rank's copies
+  std::array<type_id, 8> counted{};  ///< groups whose row counts have been exchanged
+  index_t outer_rows = 0;            ///< rows before the split of a regrid
+  index_t chunks = 0;                ///< chunks that arrived by all_to_all
+  index_t token_rows = 0;            ///< rows before `select_local` took this rank's copies
 
   template <class Group>
   [[nodiscard]] constexpr int size() const {
@@ -80,17 +80,17 @@ struct pricing {
   }
   template <class Operation, class Group>
   constexpr void send(index_t bytes) {
-    report.steps[report.count++] = {Operation::name.view(), Group::name.view(), id<Group>(), bytes};
+    report.steps[report.count++] = {Operation::name.view(), Group::name.view(), id_of<Group>, bytes};
   }
   constexpr void keep(priced_value const& value) { report.activation_bytes += value.bytes(); }
   /// The first time a group gathers rows of unknown count its ranks tell each other: one number, or behind an
   /// all_to_all the rows of every (source, expert) chunk.
   template <class Group>
   constexpr index_t count_exchange() {
-    for (void const*& known : counted) {
-      if (known == id<Group>()) return 0;
-      if (known == nullptr) {
-        known = id<Group>();
+    for (type_id& known : counted) {
+      if (known == id_of<Group>) return 0;
+      if (known == type_id::none) {
+        known = id_of<Group>;
         return all_gather_bytes(chunks > 0 ? chunks : 1, sizeof(index_t), size<Group>());
       }
     }

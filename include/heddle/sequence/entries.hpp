@@ -57,7 +57,7 @@ struct unique<type_list<Types...>> {
     std::size_t count = 0;
   };
   static constexpr found first = [] {
-    std::array<void const*, sizeof...(Types) + 1> const ids{id<Types>()..., nullptr};
+    std::array<type_id, sizeof...(Types) + 1> const ids{id_of<Types>..., type_id::none};
     found result;
     for (std::size_t i = 0; i < sizeof...(Types); ++i) {
       bool seen = false;

@@ -6,24 +6,18 @@
 #pragma once
 
 #include <array>
+#include <heddle/core/type_id.hpp>
 #include <heddle/sequence/operation.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-template <class Type>
-inline constexpr char identity_of = 0;
-template <class Type>
-constexpr void const* id() {
-  return &identity_of<Type>;
-}
-
 /// One `on<Group, State>` as a value.
 struct flow_entry {
-  void const* group = nullptr;
-  void const* state = nullptr;
-  void const* axis = nullptr;
+  type_id group = type_id::none;
+  type_id state = type_id::none;
+  type_id axis = type_id::none;
   state_kind kind = state_kind::replicated;
   int nesting = 0;
   std::string_view group_name;
@@ -34,7 +28,7 @@ template <class Entry>
 constexpr flow_entry entry_of(int type_index) {
   using group = typename Entry::group;
   using state = typename Entry::state;
-  return {id<group>(),        id<state>(), id<typename state::axis>(), state::kind, group::nesting,
+  return {id_of<group>,       id_of<state>, id_of<typename state::axis>, state::kind, group::nesting,
           group::name.view(), type_index};
 }
 
@@ -50,7 +44,7 @@ struct flow_map {
   std::array<flow_entry, max_groups> entries{};
   int count = 0;
 
-  constexpr int find(void const* group) const {
+  constexpr int find(type_id group) const {
     for (int i = 0; i < count; ++i) {
       if (entries[static_cast<std::size_t>(i)].group == group) return i;
     }
@@ -107,7 +101,7 @@ struct flow {
   }
 
   /// What is known of `group` on a port: its own entry, or the demand already made on the values it descends from.
-  constexpr flow_entry const* lookup(flow_port const& port, void const* group) const {
+  constexpr flow_entry const* lookup(flow_port const& port, type_id group) const {
     int const own = port.known.find(group);
     if (own >= 0) return &port.known.entries[static_cast<std::size_t>(own)];
     for (int o = 0; o < start_count; ++o) {

@@ -21,7 +21,7 @@ constexpr void check_nesting(flow& f, flow_port const& port, flow_entry const& b
   bool const cut_before = cuts(before.kind);
   bool const cut_after = cuts(next.kind);
   if (cut_before == cut_after) return;
-  void const* const axis = cut_before ? before.axis : next.axis;
+  type_id const axis = cut_before ? before.axis : next.axis;
   for (int i = 0; i < port.known.count; ++i) {
     flow_entry const& other = port.known.entries[static_cast<std::size_t>(i)];
     bool const together = after.find(other.group) >= 0;  // one operation changes both cuts: a regrid
@@ -55,7 +55,7 @@ constexpr void note_parameter(flow& f, flow_map const& output) {
 template <std::size_t Size>
 constexpr void refuse_summands(flow& f, flow_port const& port, std::array<flow_map, Size> const& inputs, int count,
                                int factor) {
-  auto summand = [](flow_map const& map, void const* group) {
+  auto summand = [](flow_map const& map, type_id group) {
     int const at = map.find(group);
     return at >= 0 && map.entries[static_cast<std::size_t>(at)].kind == state_kind::partial;
   };
