@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A number for a type, usable at compile time. Addresses would do, but g++ does not take their comparison for a constant
-// under -fsanitize=undefined; so the number is a hash of the type's full name (FNV-1a, 64 bits).
+// A number for a type, usable at compile time. Addresses would do, but g++ does not take their comparison for a
+// constant under -fsanitize=undefined; so the number is a hash of the type's full name (FNV-1a, 64 bits).
 #pragma once
 
 #include <cstdint>

@@ -38,8 +38,8 @@ template <class... Groups>
 class mesh {
  public:
   using groups = type_list<Groups...>;
-  static_assert(sizeof...(Groups) == 0 ||
-                    ((index_of_v<Groups, groups> + ...) == sizeof...(Groups) * (sizeof...(Groups) - 1) / 2),
+  static_assert((std::size_t{0} + ... + index_of_v<Groups, groups>)*2 ==
+                    sizeof...(Groups) * (sizeof...(Groups) - (sizeof...(Groups) > 0)),
                 "[heddle.mesh.twice] a group stands twice in one mesh. Fix: name each group once.");
 
   /// Every group of size one.
