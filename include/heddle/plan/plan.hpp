@@ -37,7 +37,7 @@ struct plan_report {
 
 /// What a caller accepts; everything else is an error.
 struct plan_allowance {
-  bool unmatched = false;  ///< parameters without a rule stay whole on every rank
+  bool unmatched = false;  ///< parameters without a rule, which the caller then keeps whole; `visit` still refuses them
   bool unused = false;
 };
 
@@ -95,7 +95,7 @@ struct plan {
       throw error(error_kind::plan, "several rules claim " + list(report.ambiguous), "make the patterns exclusive");
     if (!report.unmatched.empty() && !allowed.unmatched) {
       throw error(error_kind::plan, "no rule for " + list(report.unmatched),
-                  "add a rule, or allow unmatched parameters, which stay whole on every rank");
+                  "add a rule, or allow unmatched parameters and keep them whole on every rank");
     }
     if (!report.unused.empty() && !allowed.unused) {
       throw error(error_kind::plan, "no parameter for the rules " + list(report.unused),
