@@ -7,6 +7,7 @@
 #include <heddle/core/error.hpp>
 #include <heddle/core/fixed_string.hpp>
 #include <heddle/core/type_list.hpp>
+#include <heddle/placement/placement.hpp>
 #include <heddle/plan/match.hpp>
 #include <span>
 #include <vector>
@@ -37,8 +38,16 @@ struct plan_report {
 
 /// What a caller accepts; everything else is an error.
 struct plan_allowance {
-  bool unmatched = false;  ///< parameters without a rule, which the caller then keeps whole; `visit` still refuses them
-  bool unused = false;
+  bool unmatched = false;  ///< a parameter without a rule stays whole on every rank
+  bool ambiguous = false;  ///< of several rules for a parameter the first one of the plan counts
+  bool unused = false;     ///< a rule may meet no parameter
+};
+
+/// The style of a parameter without a rule, where that is allowed: whole on every rank.
+struct unruled {
+  static constexpr fixed_string name = "unruled";
+  using weight = placement<>;
+  using bias = placement<>;
 };
 
 template <class... Rules>
@@ -72,6 +81,15 @@ struct plan {
     return at<0, Rules...>(match.index, function);
   }
 
+  /// The same for a caller that allows more: `function` must take `unruled`, too.
+  template <class Function>
+  static decltype(auto) visit(std::string_view name, plan_allowance allowed, Function&& function) {
+    plan_match const match = find(name);
+    if (match.count == 0 && allowed.unmatched) return function.template operator()<unruled>();
+    if (!match.found() && !(match.count > 1 && allowed.ambiguous)) throw refuse(name, match);
+    return at<0, Rules...>(match.index, function);
+  }
+
   /// Holds every rule against every name.
   [[nodiscard]] static plan_report verify(std::span<std::string const> names) {
     plan_report report;
@@ -91,11 +109,12 @@ struct plan {
   /// `verify`, and an error of `error_kind::plan` that names what is wrong and not allowed.
   static void check(std::span<std::string const> names, plan_allowance allowed = {}) {
     plan_report const report = verify(names);
-    if (!report.ambiguous.empty())
-      throw error(error_kind::plan, "several rules claim " + list(report.ambiguous), "make the patterns exclusive");
+    if (!report.ambiguous.empty() && !allowed.ambiguous)
+      throw error(error_kind::plan, "several rules claim " + list(report.ambiguous),
+                  "make the patterns exclusive, or allow ambiguity, where the first rule counts");
     if (!report.unmatched.empty() && !allowed.unmatched) {
       throw error(error_kind::plan, "no rule for " + list(report.unmatched),
-                  "add a rule, or allow unmatched parameters and keep them whole on every rank");
+                  "add a rule, or allow unmatched parameters, which stay whole on every rank");
     }
     if (!report.unused.empty() && !allowed.unused) {
       throw error(error_kind::plan, "no parameter for the rules " + list(report.unused),

@@ -39,7 +39,7 @@ TEST_CASE("plan: verify names what is unmatched, ambiguous and unused") {
   CHECK(report.unused == std::vector<std::string>{"embed", "layers.*.up.bias", "layers.*.down", "layers.0.down"});
 }
 
-TEST_CASE("plan: check throws unless allowed, and ambiguity is never allowed") {
+TEST_CASE("plan: check throws unless allowed") {
   std::string text;
   std::vector<std::string> const missing{"embed.weight", "head.weight"};
   CHECK(kind_of([&] { sample::check(missing, {.unused = true}); }, &text) == hd::error_kind::plan);
@@ -49,6 +49,7 @@ TEST_CASE("plan: check throws unless allowed, and ambiguity is never allowed") {
   CHECK(text.find("layers.*.up") != std::string::npos);
   std::vector<std::string> const both{"layers.0.down"};
   CHECK(kind_of([&] { sample::check(both, {.unmatched = true, .unused = true}); }) == hd::error_kind::plan);
+  CHECK_NOTHROW(sample::check(both, {.ambiguous = true, .unused = true}));
 }
 
 TEST_CASE("plan: visit finds the style of a name at run time") {
@@ -60,6 +61,17 @@ TEST_CASE("plan: visit finds the style of a name at run time") {
   CHECK(name_of("embed.weight") == "replicated");
   CHECK(kind_of([&] { name_of("head"); }) == hd::error_kind::plan);
   CHECK(kind_of([&] { name_of("layers.0.down"); }) == hd::error_kind::plan);
+}
+
+TEST_CASE("plan: what is allowed has a style") {
+  auto const name_of = [](std::string_view name, hd::plan_allowance allowed) {
+    return sample::visit(name, allowed, []<class Style>() { return std::string{Style::name.view()}; });
+  };
+  CHECK(name_of("head", {.unmatched = true}) == "unruled");
+  CHECK(name_of("layers.0.down", {.ambiguous = true}) == "rowwise");  // the first of the two
+  CHECK(name_of("embed", {}) == "replicated");
+  CHECK(kind_of([&] { name_of("head", {.ambiguous = true}); }) == hd::error_kind::plan);
+  CHECK(kind_of([&] { name_of("layers.0.down", {.unmatched = true}); }) == hd::error_kind::plan);
 }
 
 }  // namespace
