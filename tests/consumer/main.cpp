@@ -17,7 +17,7 @@ int main() {
   constexpr heddle::mesh<heddle::tp, heddle::dp> grid{2, 4};
   static_assert(grid.world() == 8);
   heddle::range const last = heddle::ceil_chunk::piece(10, 4, 3);
-  std::printf("heddle %d.%d: rank 3 of 4 owns [%lld, %lld)\n", heddle::version::major_number, heddle::version::minor_number,
-              static_cast<long long>(last.begin), static_cast<long long>(last.end()));
+  std::printf("heddle %d.%d: rank 3 of 4 owns [%lld, %lld)\n", heddle::version::major_number,
+              heddle::version::minor_number, static_cast<long long>(last.begin), static_cast<long long>(last.end()));
   return last == heddle::range{9, 1} ? 0 : 1;
 }

@@ -31,17 +31,22 @@ template <class Divisor>
 struct divided : operation_base<"divided", placement<on<ep, varying>>, placement<on<ep, partial>>, divided<Divisor>> {};
 template <class Divisor, class Frame, class Element>
 auto run(divided<Divisor>, Frame& frame, activation<Element> x) {
-  std::span<std::remove_const_t<Element>> const y = frame.template scratch<std::remove_const_t<Element>>(x.data.count());
+  std::span<std::remove_const_t<Element>> const y =
+      frame.template scratch<std::remove_const_t<Element>>(x.data.count());
   for (std::size_t i = 0; i < y.size(); ++i) y[i] = x.data.data()[i] / static_cast<float>(Divisor::of(frame));
   return activation<std::remove_const_t<Element>>{{y.data(), x.data.shape()}, x.full_hidden};
 }
 struct by_nothing {
   template <class Frame>
-  static int of(Frame&) { return 1; }
+  static int of(Frame&) {
+    return 1;
+  }
 };
 struct by_world {
   template <class Frame>
-  static int of(Frame& frame) { return frame.template communicator<tp>().size() * frame.template communicator<dp>().size(); }
+  static int of(Frame& frame) {
+    return frame.template communicator<tp>().size() * frame.template communicator<dp>().size();
+  }
 };
 template <class Divisor>
 using identity_divided = style_of<sequence<divided<Divisor>>>;
@@ -50,7 +55,9 @@ using identity_divided = style_of<sequence<divided<Divisor>>>;
 
 enum class mask_mistake { keeps_weights, numbers_locally, sentinel, nothing_masked };
 template <mask_mistake Mistake>
-struct careless_mask : operation_base<"careless_mask", placement<on<ep, varying>>, placement<on<ep, varying>>, careless_mask<Mistake>> {};
+struct careless_mask
+    : operation_base<"careless_mask", placement<on<ep, varying>>, placement<on<ep, varying>>, careless_mask<Mistake>> {
+};
 template <mask_mistake Mistake, class Frame>
 auto run(careless_mask<Mistake>, Frame& frame, gates<> weights) {
   range const own = own_experts<ep>(frame);
@@ -75,7 +82,8 @@ using parts = local_experts<grouped>;
 using own_parts = parts::parts;
 /// Weighs rows twice, or never.
 template <bool Twice>
-struct careless_scale : operation_base<"careless_scale", ports<own_parts::left, own_parts::entered>, own_parts::left, careless_scale<Twice>> {};
+struct careless_scale : operation_base<"careless_scale", ports<own_parts::left, own_parts::entered>, own_parts::left,
+                                       careless_scale<Twice>> {};
 template <bool Twice, class Frame, class Element>
 auto run(careless_scale<Twice>, Frame& frame, activation<Element> x, row_gates<> weights) {
   using scale = gate_scale<own_parts::left, own_parts::entered>;
@@ -86,8 +94,8 @@ template <bool Twice>
 using careless_body = concat_t<parts::enter, parts::compute, sequence<careless_scale<Twice>>, parts::leave>;
 template <class Body>
 using masked_block = routed_block<masking_router::forward, moe_tp_experts<ep, Body, varying>>;
-using unsummed_block =
-    style_of<concat_t<sequence<heddle::fork<sequence<>, masking_router::forward>>, sequence<on_port<0, sequence<copy<ep>>>>, parts::body>>;
+using unsummed_block = style_of<concat_t<sequence<heddle::fork<sequence<>, masking_router::forward>>,
+                                         sequence<on_port<0, sequence<copy<ep>>>>, parts::body>>;
 
 // -- cuts of the experts
 
@@ -111,12 +119,20 @@ struct balanced_experts : moe_cut {
   }
 };
 struct uncut_features {  // every rank of etp a full summand
-  static box fc1(shape_t const& shape, grid_type const& grid, int rank) { return shard_weight<grouped_gemm<ep>>(shape, grid, rank); }
-  static box fc2(shape_t const& shape, grid_type const& grid, int rank) { return shard_weight<grouped_gemm<ep>>(shape, grid, rank); }
+  static box fc1(shape_t const& shape, grid_type const& grid, int rank) {
+    return shard_weight<grouped_gemm<ep>>(shape, grid, rank);
+  }
+  static box fc2(shape_t const& shape, grid_type const& grid, int rank) {
+    return shard_weight<grouped_gemm<ep>>(shape, grid, rank);
+  }
 };
 struct experts_on_features {  // the expert group cuts dimension 1
-  static box fc1(shape_t const& shape, grid_type const& grid, int rank) { return shard_weight<packed_colwise<ep>>(shape, grid, rank); }
-  static box fc2(shape_t const& shape, grid_type const& grid, int rank) { return shard_weight<rowwise<ep>>(shape, grid, rank); }
+  static box fc1(shape_t const& shape, grid_type const& grid, int rank) {
+    return shard_weight<packed_colwise<ep>>(shape, grid, rank);
+  }
+  static box fc2(shape_t const& shape, grid_type const& grid, int rank) {
+    return shard_weight<rowwise<ep>>(shape, grid, rank);
+  }
 };
 struct swapped_segments : moe_cut {  // up before gate
   static box fc1(shape_t const& shape, grid_type const& grid, int rank) {
@@ -134,15 +150,19 @@ struct unsorted : a2a {
 };
 struct unsort_instead;
 /// Counts rows by expert and leaves them where they arrived.
-struct count_only : operation_base<"count_only", placement<on<ep, routed>>, placement<on<ep, routed>>, unsort_instead> {};
-struct unsort_instead : operation_base<"unsort_instead", placement<on<ep, routed>>, placement<on<ep, routed>>, count_only> {};
+struct count_only : operation_base<"count_only", placement<on<ep, routed>>, placement<on<ep, routed>>, unsort_instead> {
+};
+struct unsort_instead
+    : operation_base<"unsort_instead", placement<on<ep, routed>>, placement<on<ep, routed>>, count_only> {};
 template <class Frame, class Value>
 auto run(count_only, Frame& frame, Value x) {
   static_cast<void>(run(sort_chunks<ep>{}, frame, x));
   return x;
 }
 template <class Frame, class Value>
-auto run(unsort_instead, Frame&, Value x) { return x; }
+auto run(unsort_instead, Frame&, Value x) {
+  return x;
+}
 struct only_counted : a2a {
   using move = sequence<all_to_all<ep>, all_gather<etp, tokens, as_given>, count_only>;
 };
@@ -156,10 +176,14 @@ using weights_home = placement<on<ep, sharded<tokens, as_given>>>;
 /// The weights are dropped on the way.
 struct drop_weights : operation_base<"drop_weights", ports<rows_home, weights_home>, rows_home, drop_weights> {};
 template <class Frame, class Element>
-auto run(drop_weights, Frame&, activation<Element> x, gates<>) { return x; }
+auto run(drop_weights, Frame&, activation<Element> x, gates<>) {
+  return x;
+}
 using p = parts_of<a2a, weight_at::origin>;
-using unweighted = style_of<concat_t<routed_fork, sequence<on_port<0, concat_t<p::dispatch, p::parts::first, p::parts::activate, p::parts::second, p::back>>>,
-                                     sequence<drop_weights>, p::home>>;
+using unweighted = style_of<concat_t<
+    routed_fork,
+    sequence<on_port<0, concat_t<p::dispatch, p::parts::first, p::parts::activate, p::parts::second, p::back>>>,
+    sequence<drop_weights>, p::home>>;
 /// Only the copy of the best expert is counted.
 struct first_copy_only : operation_base<"first_copy_only", rows_home, weights_home, permute<ep>> {};
 template <class Frame, class Element>
@@ -167,13 +191,17 @@ auto run(first_copy_only, Frame& frame, weighted_copies<Element> x) {
   auto& routing = frame.routing;
   std::span<std::int32_t> const rows = frame.template scratch<std::int32_t>(routing.slot_to_row.count());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    rows[i] = i % static_cast<std::size_t>(routing.slot_to_row.template size<slots>()) == 0 ? routing.slot_to_row.data()[i] : -1;
+    rows[i] = i % static_cast<std::size_t>(routing.slot_to_row.template size<slots>()) == 0
+                  ? routing.slot_to_row.data()[i]
+                  : -1;
   }
   routing.slot_to_row = {rows.data(), routing.slot_to_row.shape()};
   return run(unpermute<ep>{}, frame, x);
 }
-using only_best = style_of<concat_t<routed_fork, sequence<on_port<0, concat_t<p::dispatch, p::parts::first, p::parts::activate, p::parts::second, p::back>>>,
-                                    sequence<gate_scale<rows_home, weights_home>, first_copy_only>>>;
+using only_best = style_of<concat_t<
+    routed_fork,
+    sequence<on_port<0, concat_t<p::dispatch, p::parts::first, p::parts::activate, p::parts::second, p::back>>>,
+    sequence<gate_scale<rows_home, weights_home>, first_copy_only>>>;
 
 template <class Router>
 using with_router = on_expert_grid<expert_parallel<Router, a2a, glu_expert<>>>;
@@ -183,17 +211,21 @@ using with_router = on_expert_grid<expert_parallel<Router, a2a, glu_expert<>>>;
 TEST_CASE("mutations of moe_identity_expert") {
   split_of const split{4, 2, 2, 1};  // the group is half the world
   check("moe_identity_expert", try_identity<moe_identity_expert<ep>>(split, 5),
-        {{"not divided", try_identity<identity_divided<by_nothing>>(split, 5)}, {"divided by the world", try_identity<identity_divided<by_world>>(split, 5)}});
+        {{"not divided", try_identity<identity_divided<by_nothing>>(split, 5)},
+         {"divided by the world", try_identity<identity_divided<by_world>>(split, 5)}});
 }
 
 TEST_CASE("mutations of ep_router") {
   split_of const split{3, 3, 3, 1};
   moe_sizes const sizes{};
-  check("ep_router", try_ep_router<masking_router>(split, sizes),
-        {{"gate weights of other ranks' experts kept", try_ep_router<careless_router<mask_mistake::keeps_weights>>(split, sizes)},
-         {"ids counted from the rank's first expert", try_ep_router<careless_router<mask_mistake::numbers_locally>>(split, sizes)},
-         {"a sentinel that is an expert's number", try_ep_router<careless_router<mask_mistake::sentinel>>(split, sizes)},
-         {"nothing masked", try_ep_router<careless_router<mask_mistake::nothing_masked>>(split, sizes)}});
+  check(
+      "ep_router", try_ep_router<masking_router>(split, sizes),
+      {{"gate weights of other ranks' experts kept",
+        try_ep_router<careless_router<mask_mistake::keeps_weights>>(split, sizes)},
+       {"ids counted from the rank's first expert",
+        try_ep_router<careless_router<mask_mistake::numbers_locally>>(split, sizes)},
+       {"a sentinel that is an expert's number", try_ep_router<careless_router<mask_mistake::sentinel>>(split, sizes)},
+       {"nothing masked", try_ep_router<careless_router<mask_mistake::nothing_masked>>(split, sizes)}});
 }
 
 TEST_CASE("mutations of moe_tp_experts") {

@@ -15,7 +15,9 @@ namespace {
 /// Weight and bias by two styles.
 template <class Weight, class Bias>
 struct cuts {
-  static box weight(shape_t const& shape, int ranks, int rank) { return shard_weight<Weight>(shape, tp_mesh{ranks}, rank); }
+  static box weight(shape_t const& shape, int ranks, int rank) {
+    return shard_weight<Weight>(shape, tp_mesh{ranks}, rank);
+  }
   static box bias(shape_t const& shape, int ranks, int rank) { return shard_bias<Bias>(shape, tp_mesh{ranks}, rank); }
 };
 /// Nothing is cut.
@@ -36,7 +38,9 @@ struct cut_axis {
 /// The pieces of ranks in reverse order.
 template <class Style>
 struct reversed_cut {
-  static box weight(shape_t const& shape, int ranks, int rank) { return shard_weight<Style>(shape, tp_mesh{ranks}, ranks - 1 - rank); }
+  static box weight(shape_t const& shape, int ranks, int rank) {
+    return shard_weight<Style>(shape, tp_mesh{ranks}, ranks - 1 - rank);
+  }
   static box bias(shape_t const& shape, int ranks, int rank) { return shard_bias<Style>(shape, tp_mesh{ranks}, rank); }
 };
 
@@ -44,7 +48,9 @@ struct reversed_cut {
 struct floor_chunk {
   [[maybe_unused]] static constexpr int segments = 1;
   [[maybe_unused]] static constexpr char const* name = "floor_chunk";
-  static constexpr range piece(std::int64_t total, int parts, int index, int = 0) { return {total / parts * index, total / parts}; }
+  static constexpr range piece(std::int64_t total, int parts, int index, int = 0) {
+    return {total / parts * index, total / parts};
+  }
 };
 /// The right sizes at rank * own size: wrong where the last piece is shorter.
 struct rank_times_own {
@@ -71,16 +77,22 @@ using row_gemm = gemm<from_parts, summands, rowwise<tp>::weight>;
 using rowwise_without_sum = style_of<sequence<row_gemm>, rowwise<tp>>;
 using rowwise_without_bias = style_of<sequence<row_gemm, all_reduce<tp>>, rowwise<tp>>;
 using rowwise_bias_twice =
-    style_of<sequence<row_gemm, all_reduce<tp>, add_bias<placement<>, placement<>>, add_bias<placement<>, placement<>>>, rowwise<tp>>;
-using colwise_bias_twice = style_of<concat_t<colwise<tp>::forward, sequence<add_bias<from_parts, colwise<tp>::bias>>>, colwise<tp>>;
-using split_balanced = style_of<sequence<split<tp, hidden, balanced>, gemm<placement<on<tp, sharded<hidden, balanced>>>, summands, rowwise<tp>::weight>,
-                                         all_reduce<tp>, add_bias<placement<>, placement<>>>,
-                                rowwise<tp>>;
+    style_of<sequence<row_gemm, all_reduce<tp>, add_bias<placement<>, placement<>>, add_bias<placement<>, placement<>>>,
+             rowwise<tp>>;
+using colwise_bias_twice =
+    style_of<concat_t<colwise<tp>::forward, sequence<add_bias<from_parts, colwise<tp>::bias>>>, colwise<tp>>;
+using split_balanced =
+    style_of<sequence<split<tp, hidden, balanced>,
+                      gemm<placement<on<tp, sharded<hidden, balanced>>>, summands, rowwise<tp>::weight>, all_reduce<tp>,
+                      add_bias<placement<>, placement<>>>,
+             rowwise<tp>>;
 
 /// Adds its bias to every summand; the types refuse add_bias there, so it takes an operation of its own.
 struct careless_bias : operation_base<"careless_bias", summands, summands, careless_bias> {};
 template <class Frame, class Element>
-auto run(careless_bias, Frame& frame, activation<Element> x) { return run(add_bias<summands, placement<>>{}, frame, x); }
+auto run(careless_bias, Frame& frame, activation<Element> x) {
+  return run(add_bias<summands, placement<>>{}, frame, x);
+}
 using rowwise_bias_before_sum = style_of<sequence<row_gemm, careless_bias, all_reduce<tp>>, rowwise<tp>>;
 
 /// The sum goes to rank 0 alone.
@@ -91,9 +103,12 @@ auto run(reduce_to_first, Frame& frame, activation<Element> x) {
   for (index_t i = 0; frame.template communicator<tp>().rank() > 0 && i < y.data.count(); ++i) y.data.data()[i] = 0;
   return y;
 }
-using rowwise_sum_on_one_rank = style_of<sequence<row_gemm, reduce_to_first, add_bias<placement<>, placement<>>>, rowwise<tp>>;
+using rowwise_sum_on_one_rank =
+    style_of<sequence<row_gemm, reduce_to_first, add_bias<placement<>, placement<>>>, rowwise<tp>>;
 
-using embedding_without_sum = style_of<sequence<embed<placement<on<tp, replicated>>, summands, embedding_rowwise<tp>::weight>>, embedding_rowwise<tp>>;
+using embedding_without_sum =
+    style_of<sequence<embed<placement<on<tp, replicated>>, summands, embedding_rowwise<tp>::weight>>,
+             embedding_rowwise<tp>>;
 using wrong_offset = embedding_style<"embedding_rowwise", tp, sharded<vocab, rank_times_own>, partial, replicated>;
 using columns_summed = embedding_style<"embedding_colwise", tp, sharded<hidden>, partial, replicated>;
 using columns_ungathered = embedding_style<"embedding_colwise", tp, sharded<hidden>, sharded<hidden>, sharded<hidden>>;
@@ -115,15 +130,18 @@ TEST_CASE("mutations of colwise styles") {
          {"bias not cut", try_linear<col, cuts<col, rowwise<tp>>>(c, whole, features)},
          {"bias added twice", try_linear<colwise_bias_twice>(c, whole, features)},
          {"pieces in the order of another mesh", try_linear<col, reversed_cut<col>>({4, 5, 8, 12}, whole, features)},
-         {"weight cut into balanced pieces", try_linear<col, cut_axis<0, balanced>>({4, 5, 8, 10, false}, whole, features)}});
+         {"weight cut into balanced pieces",
+          try_linear<col, cut_axis<0, balanced>>({4, 5, 8, 10, false}, whole, features)}});
   using gathered = colwise_gather_output<tp>;
   check("colwise_gather_output", try_linear<gathered>(c, whole, whole),
         {{"no gather", try_linear<col>(c, whole, whole)},
-         {"weight and bias cut as if packed", try_linear<gathered, cut_by<packed_colwise<tp>>>({2, 5, 8, 12}, whole, whole)},
+         {"weight and bias cut as if packed",
+          try_linear<gathered, cut_by<packed_colwise<tp>>>({2, 5, 8, 12}, whole, whole)},
          {"weight not cut", try_linear<gathered, uncut>(c, whole, whole)}});
   using parts = colwise<tp, sharded<tokens>>;
   check("colwise from parts of the tokens", try_linear<parts>(c, lies::by_tokens, features),
-        {{"no gather of tokens", try_linear<col>(c, lies::by_tokens, features)}, {"tokens gathered that every rank has", try_linear<parts>(c, whole, features)}});
+        {{"no gather of tokens", try_linear<col>(c, lies::by_tokens, features)},
+         {"tokens gathered that every rank has", try_linear<parts>(c, whole, features)}});
 }
 
 TEST_CASE("mutations of rowwise styles") {
@@ -143,9 +161,11 @@ TEST_CASE("mutations of rowwise styles") {
          {"nothing cut, every rank a full summand", try_linear<row, uncut>(c, whole, whole)}});
   using split_input = rowwise_split_input<tp>;
   check("rowwise_split_input", try_linear<split_input>(c, whole, whole),
-        {{"no split", try_linear<row>(c, whole, whole)}, {"input in balanced pieces, weight in ceil pieces", try_linear<split_balanced>({4, 5, 10, 6}, whole, whole)}});
+        {{"no split", try_linear<row>(c, whole, whole)},
+         {"input in balanced pieces, weight in ceil pieces", try_linear<split_balanced>({4, 5, 10, 6}, whole, whole)}});
   using parts = rowwise<tp, sharded<tokens>>;
-  check("rowwise to parts of the tokens", try_linear<parts>(c, features, lies::by_tokens), {{"all_reduce for reduce_scatter", try_linear<row>(c, features, lies::by_tokens)}});
+  check("rowwise to parts of the tokens", try_linear<parts>(c, features, lies::by_tokens),
+        {{"all_reduce for reduce_scatter", try_linear<row>(c, features, lies::by_tokens)}});
 }
 
 TEST_CASE("mutations of packed styles") {
@@ -156,7 +176,8 @@ TEST_CASE("mutations of packed styles") {
         {{"weight cut in one piece", try_linear<col, cuts<colwise<tp>, col>>(c, lies::whole, packed)},
          {"bias cut in one piece", try_linear<col, cuts<col, colwise<tp>>>(c, lies::whole, packed)},
          {"weight and bias cut in one piece", try_linear<col, cut_by<colwise<tp>>>(c, lies::whole, packed)},
-         {"the rest of a segment lost", try_linear<col, cut_axis<0, segmented<floor_chunk, 1, 1>>>({2, 5, 8, 14, false}, lies::whole, packed)},
+         {"the rest of a segment lost",
+          try_linear<col, cut_axis<0, segmented<floor_chunk, 1, 1>>>({2, 5, 8, 14, false}, lies::whole, packed)},
          {"other proportions", try_linear<packed_colwise<tp, segmented<ceil_chunk, 5, 1>>>(c, lies::whole, packed)}});
   linear_case const r{2, 5, 12, 6};
   using row = packed_rowwise<tp>;
@@ -168,7 +189,8 @@ TEST_CASE("mutations of packed styles") {
 TEST_CASE("mutations of embedding styles") {
   embedding_case const c{4, 9, 10, 6};
   check("embedding_rowwise", try_embedding<embedding_rowwise<tp>>(c, lies::whole),
-        {{"vocabulary begins at rank * local rows", try_embedding<wrong_offset, cut_by<embedding_rowwise<tp>>>(c, lies::whole)},
+        {{"vocabulary begins at rank * local rows",
+          try_embedding<wrong_offset, cut_by<embedding_rowwise<tp>>>(c, lies::whole)},
          {"no all_reduce", try_embedding<embedding_without_sum>(c, lies::whole)},
          {"table cut by columns", try_embedding<embedding_rowwise<tp>, cut_by<embedding_colwise<tp>>>(c, lies::whole)},
          {"table not cut", try_embedding<embedding_rowwise<tp>, uncut>(c, lies::whole)}});
@@ -182,8 +204,10 @@ TEST_CASE("mutations of norm styles") {
   check("sequence_parallel", try_norm<sequence_parallel<tp>>({2, 7, 8, 3}, lies::by_tokens, false),
         {{"parallel on the hidden axis", try_norm<parallel_on_hidden>({2, 7, 8, 3}, lies::by_features, false)},
          {"tokens gathered first", try_norm<gathered_norm>({2, 7, 8, 3}, lies::by_tokens, false)}});
-  check("replicated_with_grad_allreduce", try_norm<replicated_with_grad_allreduce<tp>>({2, 7, 8, 3}, lies::by_features, true),
-        {{"a weight of the whole row", try_norm<replicated_with_grad_allreduce<tp>>({2, 7, 8, 3}, lies::by_features, false)}});
+  check("replicated_with_grad_allreduce",
+        try_norm<replicated_with_grad_allreduce<tp>>({2, 7, 8, 3}, lies::by_features, true),
+        {{"a weight of the whole row",
+          try_norm<replicated_with_grad_allreduce<tp>>({2, 7, 8, 3}, lies::by_features, false)}});
 }
 
 namespace {
@@ -191,7 +215,8 @@ namespace {
 /// Whether the gradient of the style's only parameter is still to be summed over tp.
 template <class Style>
 outcome try_gradient() {
-  bool const summed = std::same_as<parameter_gradients_t<typename Style::forward>, type_list<placement<on<tp, partial>>>>;
+  bool const summed =
+      std::same_as<parameter_gradients_t<typename Style::forward>, type_list<placement<on<tp, partial>>>>;
   return {0, summed ? "" : "the gradient is not summed over tp"};
 }
 

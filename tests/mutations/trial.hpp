@@ -15,7 +15,8 @@ struct mutation {
 };
 
 /// The unharmed original passes, and every mutation is caught.
-inline void check(std::string const& original, support::outcome const& unharmed, std::initializer_list<mutation> list, double tolerance = 3e-5) {
+inline void check(std::string const& original, support::outcome const& unharmed, std::initializer_list<mutation> list,
+                  double tolerance = 3e-5) {
   CAPTURE(original);
   CHECK(unharmed.problem == "");
   CHECK(unharmed.difference <= tolerance);
@@ -23,7 +24,8 @@ inline void check(std::string const& original, support::outcome const& unharmed,
     CAPTURE(each.mistake);
     bool const caught = !each.found.problem.empty() || each.found.difference > 0.01;
     CHECK(caught);
-    std::string const why = each.found.problem.empty() ? "off by " + std::to_string(each.found.difference) : each.found.problem;
+    std::string const why =
+        each.found.problem.empty() ? "off by " + std::to_string(each.found.difference) : each.found.problem;
     std::printf("%s, %s: %s\n", original.c_str(), each.mistake.c_str(), why.c_str());
   }
 }

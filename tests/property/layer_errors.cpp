@@ -59,7 +59,8 @@ void check_all(heard const& found, error_kind kind, std::initializer_list<char c
 std::vector<float> const numbers(4096, 0.5F);
 
 template <class Style>
-void run_linear(tp_tools& tools, index_t width, index_t out, index_t in, index_t bias, index_t full_out, index_t full_in) {
+void run_linear(tp_tools& tools, index_t width, index_t out, index_t in, index_t bias, index_t full_out,
+                index_t full_in) {
   heddle::linear<float> weights{.weight = matrix_of(numbers, out, in), .full_out = full_out, .full_in = full_in};
   if (bias > 0) weights.bias = {numbers.data(), extents<hidden>{bias}};
   activation<float const> const x{rows_of(numbers, 5, width), full_in};
@@ -69,27 +70,36 @@ void run_linear(tp_tools& tools, index_t width, index_t out, index_t in, index_t
 }  // namespace
 
 TEST_CASE("a weight of the wrong width on one rank") {
-  check(listen<tp>(tp_mesh{3}, [](tp_tools& tools) { run_linear<rowwise<tp>>(tools, 4, 6, tools.rank == 1 ? 3 : 4, 0, 6, 12); }), 1, error_kind::shape,
-        {"4", "3", "wide"});
+  check(listen<tp>(tp_mesh{3},
+                   [](tp_tools& tools) { run_linear<rowwise<tp>>(tools, 4, 6, tools.rank == 1 ? 3 : 4, 0, 6, 12); }),
+        1, error_kind::shape, {"4", "3", "wide"});
 }
 
 TEST_CASE("an activation of the wrong width on one rank") {
-  check(listen<tp>(tp_mesh{3}, [](tp_tools& tools) { run_linear<rowwise<tp>>(tools, tools.rank == 2 ? 5 : 4, 6, 4, 0, 6, 12); }), 2, error_kind::shape,
-        {"5", "4", "wide"});
+  check(listen<tp>(tp_mesh{3},
+                   [](tp_tools& tools) { run_linear<rowwise<tp>>(tools, tools.rank == 2 ? 5 : 4, 6, 4, 0, 6, 12); }),
+        2, error_kind::shape, {"5", "4", "wide"});
 }
 
 TEST_CASE("weights that were not cut") {
-  check_all(listen<tp>(tp_mesh{3}, [](tp_tools& tools) { run_linear<colwise_gather_output<tp>>(tools, 12, 10, 12, 0, 10, 12); }), error_kind::shape,
-            {"10 out_features", "its part of 10"});
-  check_all(listen<tp>(tp_mesh{3}, [](tp_tools& tools) { run_linear<rowwise<tp>>(tools, 12, 6, 12, 0, 6, 12); }), error_kind::shape, {"12 in_features", "its part of 12 is 4"});
+  check_all(listen<tp>(tp_mesh{3},
+                       [](tp_tools& tools) { run_linear<colwise_gather_output<tp>>(tools, 12, 10, 12, 0, 10, 12); }),
+            error_kind::shape, {"10 out_features", "its part of 10"});
+  check_all(listen<tp>(tp_mesh{3}, [](tp_tools& tools) { run_linear<rowwise<tp>>(tools, 12, 6, 12, 0, 6, 12); }),
+            error_kind::shape, {"12 in_features", "its part of 12 is 4"});
 }
 
 TEST_CASE("the sizes of the whole were not given") {
-  check_all(listen<tp>(tp_mesh{2}, [](tp_tools& tools) { run_linear<colwise<tp>>(tools, 12, 5, 12, 0, 0, 12); }), error_kind::shape, {"5 out_features", "of 0"});
+  check_all(listen<tp>(tp_mesh{2}, [](tp_tools& tools) { run_linear<colwise<tp>>(tools, 12, 5, 12, 0, 0, 12); }),
+            error_kind::shape, {"5 out_features", "of 0"});
 }
 
 TEST_CASE("a bias of the wrong width, behind the all_reduce") {
-  check(listen<tp>(tp_mesh{3}, [](tp_tools& tools) { run_linear<rowwise<tp>>(tools, 4, 6, 4, tools.rank == 0 ? 2 : 6, 6, 12); run_linear<rowwise<tp>>(tools, 4, 6, 4, 6, 6, 12); }),
+  check(listen<tp>(tp_mesh{3},
+                   [](tp_tools& tools) {
+                     run_linear<rowwise<tp>>(tools, 4, 6, 4, tools.rank == 0 ? 2 : 6, 6, 12);
+                     run_linear<rowwise<tp>>(tools, 4, 6, 4, 6, 6, 12);
+                   }),
         0, error_kind::shape, {"a bias is 2 wide and 6"});
 }
 
@@ -107,7 +117,8 @@ TEST_CASE("an embedding table of another part") {
   auto const run = [](index_t height, index_t width) {
     return listen<tp>(tp_mesh{4}, [=](tp_tools& tools) {
       std::vector<std::int64_t> const ids{1, 2, 3};
-      embedding_table<float> const table{matrix_of(numbers, tools.rank == 3 ? height : 3, tools.rank == 3 ? width : 6), 10, 6};
+      embedding_table<float> const table{matrix_of(numbers, tools.rank == 3 ? height : 3, tools.rank == 3 ? width : 6),
+                                         10, 6};
       token_ids<> const in{{ids.data(), extents<tokens>{3}}};
       static_cast<void>(forward<embedding_rowwise<tp>>(tools.execution, table, in));
     });
@@ -117,13 +128,18 @@ TEST_CASE("an embedding table of another part") {
 }
 
 TEST_CASE("norm weights that do not divide a row, and rows that have no halves") {
-  check_all(listen<tp>(tp_mesh{2}, [](tp_tools& tools) {
-              static_cast<void>(forward<replicated_norm>(tools.execution, norm_weight<float>{{numbers.data(), extents<hidden>{5}}}, rows_of(numbers, 2, 12)));
-            }),
+  check_all(listen<tp>(tp_mesh{2},
+                       [](tp_tools& tools) {
+                         static_cast<void>(forward<replicated_norm>(
+                             tools.execution, norm_weight<float>{{numbers.data(), extents<hidden>{5}}},
+                             rows_of(numbers, 2, 12)));
+                       }),
             error_kind::shape, {"a norm weight is 5 wide and 12"});
-  check_all(listen<tp>(tp_mesh{2}, [](tp_tools& tools) {
-              static_cast<void>(forward<gated<tp>>(tools.execution, std::tuple<>{}, activation<float const>{rows_of(numbers, 2, 7), 14}));
-            }),
+  check_all(listen<tp>(tp_mesh{2},
+                       [](tp_tools& tools) {
+                         static_cast<void>(forward<gated<tp>>(tools.execution, std::tuple<>{},
+                                                              activation<float const>{rows_of(numbers, 2, 7), 14}));
+                       }),
             error_kind::shape, {"7 wide", "8"});
 }
 
@@ -146,11 +162,16 @@ heard run_spoiled(Spoil const& spoil, bool on_all = false) {
 }  // namespace
 
 TEST_CASE("expert weights of one rank are not its part") {
-  check(run_spoiled([](moe_weights<float>& w) { w.fc1.weight = matrices_of(numbers, 2, 8, 10); }), 2, error_kind::shape, {"2 experts", "3"});
-  check(run_spoiled([](moe_weights<float>& w) { w.fc1.weight = matrices_of(numbers, 3, 16, 10); }), 2, error_kind::shape, {"16 out_features", "is 8"});
-  check(run_spoiled([](moe_weights<float>& w) { w.fc1.weight = matrices_of(numbers, 3, 8, 9); }), 2, error_kind::shape, {"10 wide and 9"});
-  check(run_spoiled([](moe_weights<float>& w) { w.fc2.weight = matrices_of(numbers, 3, 10, 8); }), 2, error_kind::shape, {"4 wide and 8"});
-  check(run_spoiled([](moe_weights<float>& w) { w.fc2.full_out = 11; }), 2, error_kind::shape, {"10 out_features", "of 11"});
+  check(run_spoiled([](moe_weights<float>& w) { w.fc1.weight = matrices_of(numbers, 2, 8, 10); }), 2, error_kind::shape,
+        {"2 experts", "3"});
+  check(run_spoiled([](moe_weights<float>& w) { w.fc1.weight = matrices_of(numbers, 3, 16, 10); }), 2,
+        error_kind::shape, {"16 out_features", "is 8"});
+  check(run_spoiled([](moe_weights<float>& w) { w.fc1.weight = matrices_of(numbers, 3, 8, 9); }), 2, error_kind::shape,
+        {"10 wide and 9"});
+  check(run_spoiled([](moe_weights<float>& w) { w.fc2.weight = matrices_of(numbers, 3, 10, 8); }), 2, error_kind::shape,
+        {"4 wide and 8"});
+  check(run_spoiled([](moe_weights<float>& w) { w.fc2.full_out = 11; }), 2, error_kind::shape,
+        {"10 out_features", "of 11"});
 }
 
 TEST_CASE("a choice of more experts than there are") {
@@ -159,7 +180,8 @@ TEST_CASE("a choice of more experts than there are") {
 }
 
 TEST_CASE("ranks that route to different numbers of slots are found, not mixed up") {
-  auto const found = run_spoiled<moe_layer<all_gather_dispatcher<>, grouped, weight_at::output>>([](moe_weights<float>& w) { w.top_k = 2; });
+  auto const found = run_spoiled<moe_layer<all_gather_dispatcher<>, grouped, weight_at::output>>(
+      [](moe_weights<float>& w) { w.top_k = 2; });
   CHECK(found.text != "");
   for (auto const& kind : found.kinds) CHECK(kind.has_value());
   CHECK(found.seconds < 20);
@@ -185,5 +207,9 @@ TEST_CASE("a rank that throws, and a rank that does not come") {
 
 TEST_CASE("a mesh of another size than the world") {
   host::thread_world world{4};
-  CHECK_THROWS_AS(host::run(world, [](host::thread_communicator& c) { mesh_groups<host::thread_communicator, tp> const groups{c, tp_mesh{3}}; }), error);
+  CHECK_THROWS_AS(host::run(world,
+                            [](host::thread_communicator& c) {
+                              mesh_groups<host::thread_communicator, tp> const groups{c, tp_mesh{3}};
+                            }),
+                  error);
 }

@@ -13,7 +13,8 @@ using to_all = moe_layer<all_to_all_dispatcher<>, grouped, weight_at::origin>;
 using gather = moe_layer<all_gather_dispatcher<>, sequential, weight_at::output>;
 using mask = moe_layer<sharded_masked, grouped, weight_at::output>;
 
-std::vector<split_of> const splits{{1, 1, 1, 1}, {2, 2, 2, 1}, {2, 1, 1, 2}, {3, 1, 3, 1}, {4, 2, 2, 2}, {4, 4, 4, 1}, {6, 2, 3, 2}, {8, 2, 8, 1}, {8, 4, 2, 4}, {8, 1, 4, 2}, {8, 8, 2, 2}};
+std::vector<split_of> const splits{{1, 1, 1, 1}, {2, 2, 2, 1}, {2, 1, 1, 2}, {3, 1, 3, 1}, {4, 2, 2, 2}, {4, 4, 4, 1},
+                                   {6, 2, 3, 2}, {8, 2, 8, 1}, {8, 4, 2, 4}, {8, 1, 4, 2}, {8, 8, 2, 2}};
 
 void check(moe_sizes const& sizes) {
   moe_data const data = make_moe(sizes, 31);
@@ -52,14 +53,19 @@ TEST_CASE("as many experts as ranks") { check({.experts = 8, .slots = 3}); }
 TEST_CASE("fewer experts than ranks: some ranks own none") { check({.experts = 2, .slots = 2}); }
 TEST_CASE("one expert in all") { check({.experts = 1, .slots = 1}); }
 TEST_CASE("experts narrower than their tensor group: some ranks have no columns") { check({.ffn = 1}); }
-TEST_CASE("one expert takes every token") { check({.tokens = 40, .experts = 6, .slots = 1, .one_expert_takes_all = true}); }
-TEST_CASE("one expert takes every token and others share the rest") { check({.tokens = 40, .experts = 6, .slots = 2, .one_expert_takes_all = true}); }
+TEST_CASE("one expert takes every token") {
+  check({.tokens = 40, .experts = 6, .slots = 1, .one_expert_takes_all = true});
+}
+TEST_CASE("one expert takes every token and others share the rest") {
+  check({.tokens = 40, .experts = 6, .slots = 2, .one_expert_takes_all = true});
+}
 TEST_CASE("many tokens, wide rows") { check({.tokens = 150, .width = 37, .ffn = 33, .experts = 12, .slots = 5}); }
 
 TEST_CASE("a token of NaN leaves the bits of every other token alone") {
   moe_data const clean = make_moe({}, 5);
   moe_data dirty = clean;
-  for (index_t h = 0; h < 10; ++h) dirty.x.data[static_cast<std::size_t>(4 * 10 + h)] = std::numeric_limits<double>::quiet_NaN();
+  for (index_t h = 0; h < 10; ++h)
+    dirty.x.data[static_cast<std::size_t>(4 * 10 + h)] = std::numeric_limits<double>::quiet_NaN();
   for (split_of const& split : splits) {
     CAPTURE(split.text());
     auto const compare = [](std::vector<float> const& a, std::vector<float> const& b) {

@@ -33,7 +33,8 @@ TEST_CASE("all_gather, weights at the output, the activation and the input") {
 TEST_CASE("masked over tokens that are sharded") {
   moe_data const data = make_moe({});
   tensor const y = mixture(data.x, data.layer);
-  for (split_of const& split : all_splits()) check<moe_layer<sharded_masked, sequential, weight_at::output>>(split, data, y);
+  for (split_of const& split : all_splits())
+    check<moe_layer<sharded_masked, sequential, weight_at::output>>(split, data, y);
 }
 
 TEST_CASE("masked over tokens that every rank of ep x etp has") {

@@ -49,7 +49,9 @@ void check_moe(split_of const& split) {
   check(split, [&](grid_tools& tools) {
     auto const parameters = std::make_shared<moe_parameters<float>>(data.layer, tools.grid, tools.rank);
     auto const x = std::make_shared<std::vector<float>>(all_of<float>(data.x));
-    return [&tools, parameters, x] { static_cast<void>(forward<Layer>(tools.execution, parameters->weights, rows_of(*x, 64, 32))); };
+    return [&tools, parameters, x] {
+      static_cast<void>(forward<Layer>(tools.execution, parameters->weights, rows_of(*x, 64, 32)));
+    };
   });
 }
 
@@ -58,7 +60,7 @@ void check_moe(split_of const& split) {
 TEST_CASE("the counter counts") {
   long const before = allocations();
   ::operator delete(::operator new(8));
-  ::operator delete(::operator new(64, std::align_val_t{64}), std::align_val_t{64});
+  ::operator delete (::operator new (64, std::align_val_t{64}), std::align_val_t{64});
   CHECK(allocations() - before == 2);
 }
 
@@ -71,15 +73,20 @@ TEST_CASE("a mixture of experts allocates nothing after its first step") {
 }
 
 TEST_CASE("a dense block allocates nothing after its first step") {
-  using block = layer<sequence_parallel<tp>, packed_colwise<tp, two_segments, sharded<tokens>>, gated<tp>, rowwise<tp, sharded<tokens>>,
-                      colwise_gather_output<tp, sharded<tokens>>, rowwise_split_input<tp>>;
+  using block =
+      layer<sequence_parallel<tp>, packed_colwise<tp, two_segments, sharded<tokens>>, gated<tp>,
+            rowwise<tp, sharded<tokens>>, colwise_gather_output<tp, sharded<tokens>>, rowwise_split_input<tp>>;
   check({4, 4, 1, 1}, [](grid_tools& tools) {
-    auto const make = [](index_t out, index_t in) { return std::make_shared<std::vector<float>>(static_cast<std::size_t>(out * in), 0.25F); };
-    auto const norm = make(1, 16), up = make(12, 16), down = make(16, 6), wide = make(3, 16), last = make(5, 3), x = make(2, 16);
+    auto const make = [](index_t out, index_t in) {
+      return std::make_shared<std::vector<float>>(static_cast<std::size_t>(out * in), 0.25F);
+    };
+    auto const norm = make(1, 16), up = make(12, 16), down = make(16, 6), wide = make(3, 16), last = make(5, 3),
+               x = make(2, 16);
     return [=, &tools] {
-      std::tuple const weights{norm_weight<float>{vector_of(*norm)}, heddle::linear<float>{matrix_of(*up, 12, 16), 48, 16},
-                               heddle::linear<float>{matrix_of(*down, 16, 6), 16, 24}, heddle::linear<float>{matrix_of(*wide, 3, 16), 12, 16},
-                               heddle::linear<float>{matrix_of(*last, 5, 3), 5, 12}};
+      std::tuple const weights{
+          norm_weight<float>{vector_of(*norm)}, heddle::linear<float>{matrix_of(*up, 12, 16), 48, 16},
+          heddle::linear<float>{matrix_of(*down, 16, 6), 16, 24},
+          heddle::linear<float>{matrix_of(*wide, 3, 16), 12, 16}, heddle::linear<float>{matrix_of(*last, 5, 3), 5, 12}};
       static_cast<void>(forward<block>(tools.execution, weights, rows_of(*x, 2, 16)));
     };
   });

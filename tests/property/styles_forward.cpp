@@ -18,7 +18,11 @@ void check(outcome const& found, double tolerance = 1e-5) {
 
 TEST_CASE("embedding_rowwise and embedding_colwise, to every rank and to parts") {
   for (int const ranks : {1, 2, 3, 4, 8}) {
-    for (embedding_case const c : {embedding_case{ranks, 9, 10, 6}, {ranks, 3, 5, 1}, {ranks, 0, 10, 6}, {ranks, 1, 1, 3}, {ranks, 40, 37, 21}}) {
+    for (embedding_case const c : {embedding_case{ranks, 9, 10, 6},
+                                   {ranks, 3, 5, 1},
+                                   {ranks, 0, 10, 6},
+                                   {ranks, 1, 1, 3},
+                                   {ranks, 40, 37, 21}}) {
       CAPTURE(ranks);
       CAPTURE(c.tokens);
       check(try_embedding<embedding_rowwise<tp>>(c, lies::whole), 0);
@@ -40,7 +44,8 @@ TEST_CASE("sequence_parallel keeps tokens where they are and sends nothing") {
     std::vector<float> const x(12, 1.5F);
     std::vector<float> const w(4, 2.0F);
     index_t const before = tools.groups.get<tp>().bytes_sent();
-    static_cast<void>(forward<sequence_parallel<tp>>(tools.execution, norm_weight<float>{vector_of(w), 0}, rows_of(x, 3, 4)));
+    static_cast<void>(
+        forward<sequence_parallel<tp>>(tools.execution, norm_weight<float>{vector_of(w), 0}, rows_of(x, 3, 4)));
     CHECK(tools.groups.get<tp>().bytes_sent() == before);
   });
 }
@@ -79,7 +84,8 @@ TEST_CASE("mla_kv_a_proj gives the latent and the rope part to every rank") {
           auto const local_x = all_of<float>(x);
           auto const local_w = cut<float>(w, shard_weight<mla_kv_a_proj<tp>>(w.shape, tools.grid, tools.rank));
           auto const local_b = all_of<float>(b);
-          sliced_linear<float> weights{{.weight = matrix_of(local_w, first + second, 7), .full_out = first + second, .full_in = 7}, first};
+          sliced_linear<float> weights{
+              {.weight = matrix_of(local_w, first + second, 7), .full_out = first + second, .full_in = 7}, first};
           if (bias) weights.projection.bias = vector_of(local_b);
           auto const [a, c] = forward<mla_kv_a_proj<tp>>(tools.execution, weights, rows_of(local_x, height, 7));
           judge.compare(tools.rank, a.data, latent, box::all(latent.shape));

@@ -14,7 +14,9 @@ using sharded_tokens = sharded<tokens>;
 /// Even, uneven, fewer features than ranks, no tokens, fewer tokens than ranks.
 template <class Style, class T = float>
 void check(lies input, lies output, double tolerance = 1e-5) {
-  struct size { index_t height, in, out; };
+  struct size {
+    index_t height, in, out;
+  };
   size const sizes[] = {{5, 8, 6}, {33, 34, 62}, {7, 10, 4}, {0, 8, 6}, {1, 2, 2}, {3, 2, 16}};
   for (int const ranks : {1, 2, 3, 4, 8}) {
     for (size const s : sizes) {
@@ -36,7 +38,9 @@ void check(lies input, lies output, double tolerance = 1e-5) {
 }  // namespace
 
 TEST_CASE("colwise") { check<colwise<tp>>(lies::whole, lies::by_features); }
-TEST_CASE("colwise from parts of the tokens") { check<colwise<tp, sharded_tokens>>(lies::by_tokens, lies::by_features); }
+TEST_CASE("colwise from parts of the tokens") {
+  check<colwise<tp, sharded_tokens>>(lies::by_tokens, lies::by_features);
+}
 TEST_CASE("colwise_gather_output") { check<colwise_gather_output<tp>>(lies::whole, lies::whole); }
 TEST_CASE("rowwise") { check<rowwise<tp>>(lies::by_features, lies::whole); }
 TEST_CASE("rowwise to parts of the tokens") { check<rowwise<tp, sharded_tokens>>(lies::by_features, lies::by_tokens); }

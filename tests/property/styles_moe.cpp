@@ -10,13 +10,15 @@ using namespace support;
 
 namespace {
 
-std::vector<split_of> const splits{{1, 1, 1, 1}, {2, 2, 2, 1}, {3, 3, 3, 1}, {4, 4, 4, 1}, {4, 4, 2, 2}, {8, 8, 8, 1}, {8, 4, 4, 1}, {8, 8, 2, 4}};
+std::vector<split_of> const splits{{1, 1, 1, 1}, {2, 2, 2, 1}, {3, 3, 3, 1}, {4, 4, 4, 1},
+                                   {4, 4, 2, 2}, {8, 8, 8, 1}, {8, 4, 4, 1}, {8, 8, 2, 4}};
 
 }  // namespace
 
 TEST_CASE("ep_router keeps the shape and the own experts") {
   for (split_of const& split : splits) {
-    for (moe_sizes const& sizes : {moe_sizes{}, moe_sizes{.tokens = 0}, moe_sizes{.experts = 2, .slots = 2}, moe_sizes{.experts = 16, .slots = 1}}) {
+    for (moe_sizes const& sizes : {moe_sizes{}, moe_sizes{.tokens = 0}, moe_sizes{.experts = 2, .slots = 2},
+                                   moe_sizes{.experts = 16, .slots = 1}}) {
       CAPTURE(split.text());
       CHECK(try_ep_router<masking_router>(split, sizes).problem == "");
     }
@@ -26,7 +28,8 @@ TEST_CASE("ep_router keeps the shape and the own experts") {
 TEST_CASE("moe_tp_experts behind a masking router and behind a plain one") {
   using behind_mask = routed_block<masking_router::forward, moe_tp_experts<ep, local_experts<grouped>::body, varying>>;
   using behind_plain = routed_block<route_like_mixtral::route, moe_tp_experts<ep, local_experts<sequential>::body>>;
-  for (moe_sizes const& sizes : {moe_sizes{}, moe_sizes{.tokens = 0}, moe_sizes{.tokens = 1, .ffn = 1, .experts = 2, .slots = 2}}) {
+  for (moe_sizes const& sizes :
+       {moe_sizes{}, moe_sizes{.tokens = 0}, moe_sizes{.tokens = 1, .ffn = 1, .experts = 2, .slots = 2}}) {
     moe_data const data = make_moe(sizes);
     tensor const y = mixture(data.x, data.layer);
     for (split_of const& split : splits) {

@@ -4,8 +4,8 @@
 
 #include <doctest/doctest.h>
 #include <heddle/kernel/route.hpp>
-#include <heddle/style/experts.hpp>
 #include <heddle/router/top_k.hpp>
+#include <heddle/style/experts.hpp>
 
 using namespace heddle;
 using namespace support;
@@ -35,7 +35,8 @@ void check_cover(shape_t const& shape, int copies_if_whole) {
     tensor numbers{shape, {}};
     for (std::size_t i = 0; i < seen.size(); ++i) numbers.data.push_back(static_cast<double>(i));
     for (int rank = 0; rank < ranks; ++rank) {
-      for (double const number : cut<double>(numbers, shard_weight<Style>(shape, tp_mesh{ranks}, rank))) ++seen[static_cast<std::size_t>(number)];
+      for (double const number : cut<double>(numbers, shard_weight<Style>(shape, tp_mesh{ranks}, rank)))
+        ++seen[static_cast<std::size_t>(number)];
     }
     int const expected = copies_if_whole == 0 ? ranks : copies_if_whole;
     CHECK(seen == std::vector<int>(seen.size(), expected));
@@ -107,8 +108,10 @@ TEST_CASE("two cuts of one parameter: experts over ep, features over etp inside"
   using fc1 = both<grouped_gemm<ep>, packed_colwise<etp>>;
   using fc2 = both<grouped_gemm<ep>, rowwise<etp>>;
   expert_mesh const grid{2, 2, 1};  // etp, ep, edp
-  CHECK(shard_weight<fc1>({5, 12, 4}, grid, 0).axes == std::vector<std::vector<range>>{{{0, 3}}, {{0, 3}, {6, 3}}, {{0, 4}}});
-  CHECK(shard_weight<fc1>({5, 12, 4}, grid, 3).axes == std::vector<std::vector<range>>{{{3, 2}}, {{3, 3}, {9, 3}}, {{0, 4}}});
+  CHECK(shard_weight<fc1>({5, 12, 4}, grid, 0).axes ==
+        std::vector<std::vector<range>>{{{0, 3}}, {{0, 3}, {6, 3}}, {{0, 4}}});
+  CHECK(shard_weight<fc1>({5, 12, 4}, grid, 3).axes ==
+        std::vector<std::vector<range>>{{{3, 2}}, {{3, 3}, {9, 3}}, {{0, 4}}});
   CHECK(shard_weight<fc2>({5, 4, 6}, grid, 3).axes == std::vector<std::vector<range>>{{{3, 2}}, {{0, 4}}, {{3, 3}}});
   CHECK(shard_bias<fc1>({5, 12}, grid, 3).axes == std::vector<std::vector<range>>{{{3, 2}}, {{3, 3}, {9, 3}}});
   CHECK(shard_bias<fc2>({5, 4}, grid, 1).axes == std::vector<std::vector<range>>{{{0, 3}}, {{0, 4}}});
@@ -138,7 +141,8 @@ TEST_CASE("a stream of 2-D tensors, one an expert, lands in the merged 3-D param
       range const mine = own.axes[0][0];
       if (e < mine.begin || e >= mine.end()) continue;  // another rank's expert
       box const piece{{own.axes.begin() + 1, own.axes.end()}};
-      CHECK(piece == shard_weight<colwise<etp>>({6, 4}, grid, rank));  // the style of the inner cut, on the 2-D tensor alone
+      CHECK(piece ==
+            shard_weight<colwise<etp>>({6, 4}, grid, rank));  // the style of the inner cut, on the 2-D tensor alone
       for (double const value : cut<double>(slice_of(whole, e), piece)) streamed.push_back(value);
     }
     CHECK(streamed == cut<double>(whole, own));

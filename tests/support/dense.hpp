@@ -98,7 +98,8 @@ inline tensor mixture(tensor const& x, moe const& layer, heddle::weight_at at = 
   for (index_t t = 0; t < x[0]; ++t) {
     tensor const token{{1, x[1]}, {x.data.begin() + t * x[1], x.data.begin() + (t + 1) * x[1]}};
     std::vector<std::pair<double, index_t>> order;
-    for (index_t e = 0; e < experts; ++e) order.emplace_back(-logits.data[static_cast<std::size_t>(t * experts + e)], e);
+    for (index_t e = 0; e < experts; ++e)
+      order.emplace_back(-logits.data[static_cast<std::size_t>(t * experts + e)], e);
     std::sort(order.begin(), order.end());
     double all = 0;
     double chosen = 0;
@@ -110,7 +111,8 @@ inline tensor mixture(tensor const& x, moe const& layer, heddle::weight_at at = 
     for (index_t slot = 0; slot < layer.slots; ++slot) {
       auto const [score, e] = order[static_cast<std::size_t>(slot)];
       double const weight = layer.scale * std::exp(order[0].first - score) / (layer.renormalise ? chosen : all);
-      bool const inside = at == heddle::weight_at::input;  // the only point where the place matters: fc1 and silu are not linear
+      bool const inside =
+          at == heddle::weight_at::input;  // the only point where the place matters: fc1 and silu are not linear
       tensor const narrow = gated_unit(multiply(inside ? scaled(token, weight) : token, slice_of(layer.fc1, e)));
       tensor const out = multiply(narrow, slice_of(layer.fc2, e));
       for (std::size_t h = 0; h < out.data.size(); ++h) {

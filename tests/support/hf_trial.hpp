@@ -11,8 +11,10 @@ namespace support {
 template <class Mode = heddle::grouped>
 struct local_experts {
   using parts = typename heddle::glu_expert<Mode>::template on_groups<heddle::ep, heddle::etp>;
-  using enter = heddle::sequence<heddle::each<heddle::sequence<heddle::copy<heddle::etp>, heddle::select_local<heddle::ep>>>>;
-  using compute = heddle::sequence<heddle::on_port<0, heddle::concat_t<typename parts::first, typename parts::activate, typename parts::second>>>;
+  using enter =
+      heddle::sequence<heddle::each<heddle::sequence<heddle::copy<heddle::etp>, heddle::select_local<heddle::ep>>>>;
+  using compute = heddle::sequence<
+      heddle::on_port<0, heddle::concat_t<typename parts::first, typename parts::activate, typename parts::second>>>;
   using weigh = heddle::sequence<heddle::gate_scale<typename parts::left, typename parts::entered>>;
   using leave = heddle::sequence<heddle::unselect_local<heddle::ep>, heddle::all_reduce<heddle::etp>>;
   using body = heddle::concat_t<enter, compute, weigh, leave>;
@@ -24,7 +26,8 @@ struct routed_block {
   static constexpr heddle::fixed_string name = "routed_block";
   using weight = heddle::placement<>;
   using bias = heddle::placement<>;
-  using forward = heddle::concat_t<heddle::sequence<heddle::fork<heddle::sequence<>, Route>>, typename Experts::forward>;
+  using forward =
+      heddle::concat_t<heddle::sequence<heddle::fork<heddle::sequence<>, Route>>, typename Experts::forward>;
 };
 
 using masking_router = heddle::ep_router<heddle::ep, route_like_mixtral>;
@@ -44,9 +47,12 @@ outcome try_ep_router(split_of const& split, moe_sizes const& sizes) {
       heddle::activation<float const> const in{rows_of(x, data.x[0], data.x[1]), data.x[1]};
       heddle::frame whole{tools.execution, parameters.weights};
       heddle::frame masked{tools.execution, parameters.weights};
-      auto const all = std::get<0>(heddle::detail::step<route_like_mixtral::route>::through(whole, std::tuple{in})).weights;
-      auto const own = std::get<0>(heddle::detail::step<typename Style::forward>::through(masked, std::tuple{in})).weights;
-      heddle::range const mine = ceil_chunk::piece(sizes.experts, grid.size<heddle::ep>(), grid.coordinate<heddle::ep>(tools.rank));
+      auto const all =
+          std::get<0>(heddle::detail::step<route_like_mixtral::route>::through(whole, std::tuple{in})).weights;
+      auto const own =
+          std::get<0>(heddle::detail::step<typename Style::forward>::through(masked, std::tuple{in})).weights;
+      heddle::range const mine =
+          ceil_chunk::piece(sizes.experts, grid.size<heddle::ep>(), grid.coordinate<heddle::ep>(tools.rank));
       std::lock_guard const lock{mutex};
       if (own.shape() != all.shape() || masked.routing.ids.shape() != all.shape()) {
         result.problem = "ids and weights are not [tokens, slots]";
@@ -55,8 +61,10 @@ outcome try_ep_router(split_of const& split, moe_sizes const& sizes) {
       for (index_t i = 0; i < all.count(); ++i) {
         std::int32_t const id = whole.routing.ids.data()[i];
         bool const here = id >= mine.begin && id < mine.end();
-        if (masked.routing.ids.data()[i] != (here ? id : -1)) result.problem = "expert " + std::to_string(id) + " became " + std::to_string(masked.routing.ids.data()[i]);
-        if (own.data()[i] != (here ? all.data()[i] : 0.0F)) result.problem = "the weight of expert " + std::to_string(id) + " is " + std::to_string(own.data()[i]);
+        if (masked.routing.ids.data()[i] != (here ? id : -1))
+          result.problem = "expert " + std::to_string(id) + " became " + std::to_string(masked.routing.ids.data()[i]);
+        if (own.data()[i] != (here ? all.data()[i] : 0.0F))
+          result.problem = "the weight of expert " + std::to_string(id) + " is " + std::to_string(own.data()[i]);
       }
     });
   } catch (std::exception const& problem) {
@@ -71,7 +79,8 @@ struct summed_over_ep {
   static constexpr heddle::fixed_string name = "summed";
   using weight = heddle::placement<>;
   using bias = heddle::placement<>;
-  using forward = heddle::concat_t<heddle::sequence<heddle::copy<heddle::ep>>, typename Style::forward, heddle::sequence<heddle::all_reduce<heddle::ep>>>;
+  using forward = heddle::concat_t<heddle::sequence<heddle::copy<heddle::ep>>, typename Style::forward,
+                                   heddle::sequence<heddle::all_reduce<heddle::ep>>>;
 };
 
 /// x through an expert that returns its input, its outputs summed over ep: x again. `Style` is that expert.
@@ -80,11 +89,12 @@ outcome try_identity(split_of const& split, index_t height) {
   using summed = summed_over_ep<Style>;
   tensor const x = distinct({height, 6}, 21);
   judgement judge;
-  return judge.run<heddle::tp, heddle::dp, heddle::etp, heddle::ep, heddle::edp>(split.grid(), 1, [&](grid_tools& tools) {
-    auto const local = all_of<float>(x);
-    auto const y = heddle::forward<summed>(tools.execution, std::tuple<>{}, rows_of(local, height, 6));
-    judge.compare(tools.rank, y.data, x, box::all(x.shape));
-  });
+  return judge.run<heddle::tp, heddle::dp, heddle::etp, heddle::ep, heddle::edp>(
+      split.grid(), 1, [&](grid_tools& tools) {
+        auto const local = all_of<float>(x);
+        auto const y = heddle::forward<summed>(tools.execution, std::tuple<>{}, rows_of(local, height, 6));
+        judge.compare(tools.rank, y.data, x, box::all(x.shape));
+      });
 }
 
 }  // namespace support

@@ -22,10 +22,12 @@ struct split_of {
   int ranks = 1, tensor = 1, expert = 1, expert_tensor = 1;
 
   [[nodiscard]] grid_type grid() const {
-    return {heddle::dense_mesh{tensor, ranks / tensor}, heddle::expert_mesh{expert_tensor, expert, ranks / expert / expert_tensor}};
+    return {heddle::dense_mesh{tensor, ranks / tensor},
+            heddle::expert_mesh{expert_tensor, expert, ranks / expert / expert_tensor}};
   }
   [[nodiscard]] std::string text() const {
-    return "W" + std::to_string(ranks) + " A" + std::to_string(tensor) + " EP" + std::to_string(expert) + " ETP" + std::to_string(expert_tensor);
+    return "W" + std::to_string(ranks) + " A" + std::to_string(tensor) + " EP" + std::to_string(expert) + " ETP" +
+           std::to_string(expert_tensor);
   }
 };
 
@@ -67,7 +69,8 @@ moe_data make_moe(moe_sizes const& s, std::uint64_t seed = 1) {
                  .scale = 1.5}};
   if (s.one_expert_takes_all) {  // the last expert sees a feature that is always large
     for (index_t t = 0; t < s.tokens; ++t) data.x.data[static_cast<std::size_t>(t * s.width)] = 8;
-    for (index_t e = 0; e < s.experts; ++e) data.layer.gate.data[static_cast<std::size_t>(e * s.width)] = e + 1 == s.experts ? 4 : -4;
+    for (index_t e = 0; e < s.experts; ++e)
+      data.layer.gate.data[static_cast<std::size_t>(e * s.width)] = e + 1 == s.experts ? 4 : -4;
   }
   return data;
 }
@@ -76,8 +79,12 @@ moe_data make_moe(moe_sizes const& s, std::uint64_t seed = 1) {
 struct moe_cut {
   using fc1_style = heddle::both<heddle::grouped_gemm<heddle::ep>, heddle::packed_colwise<heddle::etp>>;
   using fc2_style = heddle::both<heddle::grouped_gemm<heddle::ep>, heddle::rowwise<heddle::etp>>;
-  static box fc1(shape_t const& shape, grid_type const& grid, int rank) { return heddle::shard_weight<fc1_style>(shape, grid, rank); }
-  static box fc2(shape_t const& shape, grid_type const& grid, int rank) { return heddle::shard_weight<fc2_style>(shape, grid, rank); }
+  static box fc1(shape_t const& shape, grid_type const& grid, int rank) {
+    return heddle::shard_weight<fc1_style>(shape, grid, rank);
+  }
+  static box fc2(shape_t const& shape, grid_type const& grid, int rank) {
+    return heddle::shard_weight<fc2_style>(shape, grid, rank);
+  }
 };
 
 /// A rank's parameters and their memory.
@@ -89,7 +96,9 @@ struct moe_parameters {
         fc2{cut<T>(layer.fc2, Cut::fc2(layer.fc2.shape, grid, rank))} {
     shape_t const s1 = Cut::fc1(layer.fc1.shape, grid, rank).shape();
     shape_t const s2 = Cut::fc2(layer.fc2.shape, grid, rank).shape();
-    weights = {.gate = {.weight = matrix_of(gate, layer.gate[0], layer.gate[1]), .full_out = layer.gate[0], .full_in = layer.gate[1]},
+    weights = {.gate = {.weight = matrix_of(gate, layer.gate[0], layer.gate[1]),
+                        .full_out = layer.gate[0],
+                        .full_in = layer.gate[1]},
                .fc1 = {matrices_of(fc1, s1[0], s1[1], s1[2]), layer.fc1[0], layer.fc1[1], layer.fc1[2]},
                .fc2 = {matrices_of(fc2, s2[0], s2[1], s2[2]), layer.fc2[0], layer.fc2[1], layer.fc2[2]},
                .top_k = layer.slots,
@@ -121,8 +130,8 @@ struct moe_run {
 /// Where the tokens of a rank begin and how many it has: dealt to dp by hand, or every token on every rank.
 enum class dealt { to_dp, to_all };
 
-/// Runs the layer twice on every rank. The second step must give the same bits in the same memory blocks, and ranks that
-/// hold the same tokens must agree.
+/// Runs the layer twice on every rank. The second step must give the same bits in the same memory blocks, and ranks
+/// that hold the same tokens must agree.
 template <class Style, class T = float, class Cut = moe_cut>
 moe_run<T> run_moe(split_of const& split, moe_data const& data, int threads = 1, dealt how = dealt::to_dp) {
   index_t const width = data.x[1];
@@ -137,7 +146,9 @@ moe_run<T> run_moe(split_of const& split, moe_data const& data, int threads = 1,
   try {
     on_ranks<heddle::tp, heddle::dp, heddle::etp, heddle::ep, heddle::edp>(grid, threads, [&](grid_tools& tools) {
       heddle::range own{0, data.x[0]};
-      if (how == dealt::to_dp) own = heddle::balanced::piece(data.x[0], grid.template size<heddle::dp>(), grid.template coordinate<heddle::dp>(tools.rank));
+      if (how == dealt::to_dp)
+        own = heddle::balanced::piece(data.x[0], grid.template size<heddle::dp>(),
+                                      grid.template coordinate<heddle::dp>(tools.rank));
       box part = box::all(data.x.shape);
       part.axes[0] = {own};
       auto const x = cut<T>(data.x, part);
@@ -150,8 +161,8 @@ moe_run<T> run_moe(split_of const& split, moe_data const& data, int threads = 1,
         std::vector<T> const mine(out.data.data(), out.data.data() + out.data.count());
         std::lock_guard const lock{mutex};
         if (out.data.template size<heddle::tokens>() != own.size || out.data.template size<heddle::hidden>() != width) {
-          complain("rank " + std::to_string(tools.rank) + " has " + std::to_string(out.data.template size<heddle::tokens>()) + " rows of " +
-                   std::to_string(own.size));
+          complain("rank " + std::to_string(tools.rank) + " has " +
+                   std::to_string(out.data.template size<heddle::tokens>()) + " rows of " + std::to_string(own.size));
           continue;
         }
         if (step == 1 && !same_bits(first, mine)) complain("two steps give different bits");
@@ -160,7 +171,8 @@ moe_run<T> run_moe(split_of const& split, moe_data const& data, int threads = 1,
         blocks = tools.scratch.blocks();
         for (std::size_t i = 0; i < mine.size(); ++i) {
           auto const at = static_cast<std::size_t>(own.begin * width) + i;
-          if (written[at] && std::memcmp(&result.rows[at], &mine[i], sizeof(T)) != 0) complain("ranks with the same token have different bits");
+          if (written[at] && std::memcmp(&result.rows[at], &mine[i], sizeof(T)) != 0)
+            complain("ranks with the same token have different bits");
           result.rows[at] = mine[i];
           written[at] = true;
         }
@@ -176,7 +188,8 @@ moe_run<T> run_moe(split_of const& split, moe_data const& data, int threads = 1,
 using route_like_mixtral = heddle::top_k<heddle::kernel::softmax_then_top_k<true>>;
 
 template <class Dispatcher, class Mode, heddle::weight_at At>
-using moe_layer = heddle::on_expert_grid<heddle::expert_parallel<route_like_mixtral, Dispatcher, heddle::glu_expert<Mode>, At>>;
+using moe_layer =
+    heddle::on_expert_grid<heddle::expert_parallel<route_like_mixtral, Dispatcher, heddle::glu_expert<Mode>, At>>;
 /// Without the change of grid, for tokens that every rank of ep x etp has.
 template <class Mode, heddle::weight_at At = heddle::weight_at::output>
 using replicated_moe = heddle::expert_parallel<route_like_mixtral, heddle::masked<>, heddle::glu_expert<Mode>, At>;

@@ -15,7 +15,11 @@ struct rank_tools {
   using groups_type = heddle::mesh_groups<heddle::host::thread_communicator, Groups...>;
 
   rank_tools(heddle::host::thread_communicator& communicator, Grid const& mesh, int threads)
-      : world{communicator}, grid{mesh}, rank{communicator.rank()}, groups{communicator, mesh}, execution{gemm, groups, scratch, threads} {}
+      : world{communicator},
+        grid{mesh},
+        rank{communicator.rank()},
+        groups{communicator, mesh},
+        execution{gemm, groups, scratch, threads} {}
   rank_tools(rank_tools const&) = delete;
   rank_tools& operator=(rank_tools const&) = delete;
 

@@ -37,8 +37,12 @@ inline box part_of(lies how, shape_t const& shape, int ranks, int rank) {
 /// How a style cuts its parameters. A mutation brings its own.
 template <class Style>
 struct cut_by {
-  static box weight(shape_t const& shape, int ranks, int rank) { return heddle::shard_weight<Style>(shape, tp_mesh{ranks}, rank); }
-  static box bias(shape_t const& shape, int ranks, int rank) { return heddle::shard_bias<Style>(shape, tp_mesh{ranks}, rank); }
+  static box weight(shape_t const& shape, int ranks, int rank) {
+    return heddle::shard_weight<Style>(shape, tp_mesh{ranks}, rank);
+  }
+  static box bias(shape_t const& shape, int ranks, int rank) {
+    return heddle::shard_bias<Style>(shape, tp_mesh{ranks}, rank);
+  }
 };
 
 /// The largest difference to the dense result over all ranks, and what went wrong besides.
@@ -66,7 +70,8 @@ class judgement {
     std::lock_guard const lock{mutex_};
     result_.difference = std::max(result_.difference, largest);
     if (shape != part.shape() && result_.problem.empty()) {
-      result_.problem = "rank " + std::to_string(rank) + " has " + text(shape) + " and should have " + text(part.shape());
+      result_.problem =
+          "rank " + std::to_string(rank) + " has " + text(shape) + " and should have " + text(part.shape());
     }
   }
   /// Runs the ranks; an exception is a problem, not the end of the test.
@@ -106,7 +111,8 @@ outcome try_linear(linear_case const& c, lies input, lies output) {
     auto const local_x = cut<T>(x, own_x);
     auto const local_w = cut<T>(w, own_w);
     auto const local_b = cut<T>(b, Cut::bias(b.shape, c.ranks, tools.rank));
-    heddle::linear<T> weights{.weight = matrix_of(local_w, own_w.shape()[0], own_w.shape()[1]), .full_out = c.out, .full_in = c.in};
+    heddle::linear<T> weights{
+        .weight = matrix_of(local_w, own_w.shape()[0], own_w.shape()[1]), .full_out = c.out, .full_in = c.in};
     if (c.bias) weights.bias = vector_of(local_b);
     heddle::activation<T const> const in{rows_of(local_x, own_x.shape()[0], own_x.shape()[1]), c.in};
     auto const out = heddle::forward<Style>(tools.execution, weights, in);

@@ -48,7 +48,8 @@ inline tensor distinct(shape_t shape, std::uint64_t seed, double scale = 1) {
   index_t const count = count_of(shape);
   tensor result{std::move(shape), {}};
   for (index_t i = 0; i < count; ++i) {
-    result.data.push_back(static_cast<float>(scale * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(count) - 1)));
+    result.data.push_back(
+        static_cast<float>(scale * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(count) - 1)));
   }
   generator next{seed};
   for (std::size_t i = result.data.size(); i > 1; --i) std::swap(result.data[i - 1], result.data[next() % i]);
@@ -88,7 +89,9 @@ std::vector<T> cut(tensor const& whole, box const& part) {
   return result;
 }
 template <class T>
-std::vector<T> all_of(tensor const& whole) { return cut<T>(whole, box::all(whole.shape)); }
+std::vector<T> all_of(tensor const& whole) {
+  return cut<T>(whole, box::all(whole.shape));
+}
 
 template <class T>
 double as_double(T value) {

@@ -1,9 +1,9 @@
 // expect-error: \[heddle\.sequence\.nonlinear\]
 // SPDX-License-Identifier: Apache-2.0
 // Outputs of experts that are cut over etp are summands; a layer that gives them on as finished is refused by the next.
+#include <heddle/expert/glu_expert.hpp>
 #include <heddle/layer/layer.hpp>
 #include <heddle/style/experts.hpp>
-#include <heddle/expert/glu_expert.hpp>
 
 using namespace heddle;
 using parts = glu_expert<>::on_groups<ep, etp>;

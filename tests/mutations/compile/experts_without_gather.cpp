@@ -17,4 +17,5 @@ struct dispatch : all_to_all_dispatcher<> {
 };
 #endif
 
-static_assert(on_expert_grid<expert_parallel<top_k<selection>, dispatch, glu_expert<>, weight_at::output>>::forward::size > 0);
+static_assert(
+    on_expert_grid<expert_parallel<top_k<selection>, dispatch, glu_expert<>, weight_at::output>>::forward::size > 0);

@@ -18,4 +18,6 @@ using asked = ep;
 using groups = mesh_groups<host::self_communicator, tp>;
 using backend = host::execution<host::reference_gemm, groups>;
 
-auto run_style(backend& execution, linear<float> const& weights, rows<float const> x) { return forward<rowwise<asked>>(execution, weights, activation<float const>{x, 8}); }
+auto run_style(backend& execution, linear<float> const& weights, rows<float const> x) {
+  return forward<rowwise<asked>>(execution, weights, activation<float const>{x, 8});
+}
