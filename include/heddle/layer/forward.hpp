@@ -73,8 +73,10 @@ template <class... Branches>
 struct step<join<Branches...>> {
   template <class Frame, class... Values>
   static auto through(Frame& frame, std::tuple<Values...> values) {
-    return std::apply([&](auto... value) { return bundled(sum(frame, through_branch<Branches>(frame, value)...)); },
-                      values);
+    // Braces order the branches: every rank meets their collectives in one order.
+    auto parts =
+        std::apply([&](auto... value) { return std::tuple{through_branch<Branches>(frame, value)...}; }, values);
+    return bundled(std::apply([&](auto... part) { return sum(frame, part...); }, parts));
   }
 
  private:
@@ -86,6 +88,7 @@ struct step<join<Branches...>> {
   static auto sum(Frame& frame, activation<A, Memory> a, activation<B, Memory> b, Rest... rest) {
     using value = std::remove_const_t<A>;
     index_t const height = a.data.template size<tokens>();
+    check_width("a branch of a join", b.data.template size<hidden>(), a.data.template size<hidden>());
     auto y = frame.template scratch_rows<value>(height, a.data.template size<hidden>());
     frame.launch(kernel::add<value, Memory>{.a = a.data, .b = b.data, .y = y}, height);
     return sum(frame, activation<value, Memory>{y, a.full_hidden}, rest...);

@@ -27,6 +27,29 @@ using divide = spread<tp>;
 using to_parts = sequence<copy<tp>>;
 using enter = style_of<sequence<copy<tp>>>;
 
+/// Two linear layers side by side.
+struct left_role {
+  static constexpr auto const& of(auto const& weights) { return weights.left; }
+};
+struct right_role {
+  static constexpr auto const& of(auto const& weights) { return weights.right; }
+};
+struct side_by_side {
+  heddle::linear<float> left, right;
+};
+template <class Role>
+using side = sequence<gemm<placement<>, placement<>, placement<>, Role>>;
+
+/// Says when it runs.
+template <int Name>
+struct mark : operation_base<"mark", placement<>, placement<>, mark<Name>> {};
+std::vector<int> marks;
+template <int Name, class Frame, class Value>
+Value run(mark<Name>, Frame&, Value value) {
+  marks.push_back(Name);
+  return value;
+}
+
 }  // namespace
 
 TEST_CASE("a style that changes nothing gives back the caller's memory") {
@@ -107,4 +130,26 @@ TEST_CASE("has_parameters decides which styles take an entry") {
   static_assert(!detail::has_parameters<gated<tp>>);
   static_assert(!detail::has_parameters<enter>);
   CHECK(detail::has_parameters<layer<gated<tp>, rowwise<tp>>>);
+}
+
+TEST_CASE("the branches of a join run in order, on every compiler") {
+  on_ranks<tp>(mesh<tp>{1}, 1, [](auto& tools) {
+    using marked = style_of<sequence<heddle::fork<sequence<>, sequence<>, sequence<>>,
+                                     join<sequence<mark<1>>, sequence<mark<2>>, sequence<mark<3>>>>>;
+    list const x{1};
+    marks.clear();
+    CHECK(read(heddle::forward<marked>(tools.execution, std::tuple<>{}, rows_of(x, 1, 1))) == list{3});
+    CHECK(marks == std::vector<int>{1, 2, 3});
+  });
+}
+
+TEST_CASE("branches of different widths cannot be summed") {
+  list const w(8, 1.0F);
+  on_ranks<tp>(mesh<tp>{1}, 1, [&](auto& tools) {
+    using sum = style_of<sequence<heddle::fork<side<left_role>, side<right_role>>, join<sequence<>, sequence<>>>>;
+    side_by_side const weights{{matrix_of(w, 4, 2), 4, 2}, {matrix_of(w, 2, 2), 2, 2}};
+    list const x{1, 1};
+    CHECK_THROWS_WITH_AS(static_cast<void>(heddle::forward<sum>(tools.execution, weights, rows_of(x, 1, 2))),
+                         doctest::Contains("a branch of a join is 2 wide and 4 is needed"), error);
+  });
 }
