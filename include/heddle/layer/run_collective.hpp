@@ -127,6 +127,10 @@ auto run(reduce_scatter<Group, tokens, Partition>, Frame& frame, activation<Elem
   index_t const width = x.data.template size<hidden>();
   auto heights = frame.template rows_of<Group>();
   if (heights.empty()) {
+    if (std::same_as<Partition, as_given> && group.size() > 1) {
+      throw error(error_kind::unsupported, "a sum is to be dealt out as the tokens were given, and no rank knows how",
+                  "gather in the same style as you sum, or cut the tokens by ceil_chunk or balanced");
+    }
     heights = detail::pieces<Partition>(frame, x.data.template size<tokens>(), group.size());
     frame.template remember_rows<Group>(heights);
   }

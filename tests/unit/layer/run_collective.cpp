@@ -87,3 +87,11 @@ TEST_CASE("one rank: nothing is sent, and the caller's memory stays its own") {
     CHECK(frame.template communicator<tp>().bytes_sent() == 0);
   });
 }
+
+TEST_CASE("a sum cannot be dealt out as the tokens were given when no rank knows how they were") {
+  on_tp(2, [](auto& frame, int) {
+    list const ones(8, 1.0F);
+    CHECK_THROWS_WITH_AS(static_cast<void>(run(reduce_scatter<tp, tokens, as_given>{}, frame, value(ones, 4, 2))),
+                         doctest::Contains("as the tokens were given"), error);
+  });
+}
