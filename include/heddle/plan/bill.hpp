@@ -9,7 +9,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
-/// The sizes of one layer, over all ranks. `out` and `in` are a linear layer's, the rest a mixture's.
+/// The sizes of one layer, over all ranks. `out` is a linear layer's, the rest a mixture's.
 struct layer_shape {
   index_t rows = 0;        ///< tokens this rank brings
   index_t width = 0;       ///< of the hidden axis as this rank brings it
@@ -68,6 +68,7 @@ struct pricing {
   std::array<type_id, 8> counted{};  ///< groups whose row counts have been exchanged
   index_t outer_rows = 0;            ///< rows before the split of a regrid
   index_t chunks = 0;                ///< chunks that arrived by all_to_all
+  index_t sent_rows = 0;             ///< rows before they left by all_to_all
   index_t token_rows = 0;            ///< rows before `select_local` took this rank's copies
 
   template <class Group>
@@ -80,6 +81,11 @@ struct pricing {
   }
   template <class Operation, class Group>
   constexpr void send(index_t bytes) {
+    if (report.count == cost_report::most_steps) {
+      throw error(error_kind::unsupported,
+                  "a bill has room for " + std::to_string(cost_report::most_steps) + " collectives",
+                  "draw up bills for parts of the layer");
+    }
     report.steps[report.count++] = {Operation::name.view(), Group::name.view(), id_of<Group>, bytes};
   }
   constexpr void keep(priced_value const& value) { report.activation_bytes += value.bytes(); }

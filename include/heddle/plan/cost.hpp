@@ -78,6 +78,24 @@ struct pricer<each<sequence<Operations...>>> {
   }
 };
 
+template <class Style, class P>
+constexpr void price_style(P& p, priced_bundle& bundle);
+/// The styles of a layer are steps of their own, and what one has exchanged the next does not know.
+template <class... Styles, class P>
+constexpr void price_styles(type_list<Styles...>, P& p, priced_bundle& bundle) {
+  (price_style<Styles>(p, bundle), ...);
+}
+template <class Style, class P>
+constexpr void price_style(P& p, priced_bundle& bundle) {
+  if constexpr (requires { typename Style::styles; }) {
+    price_styles(typename Style::styles{}, p, bundle);
+  } else {
+    p.counted = {};
+    p.chunks = 0;
+    pricer<typename Style::forward>::through(p, bundle);
+  }
+}
+
 }  // namespace detail
 
 /// The bill of `rank` for one forward step of a style or layer on `grid` (a mesh or a folding).
@@ -86,7 +104,7 @@ template <class Style, class Grid>
   detail::pricing<Grid> p{grid, rank, shape};
   detail::priced_bundle bundle{{detail::priced_value{
       shape.rows, shape.width, shape.full_width == 0 ? shape.width : shape.full_width, shape.element_size}}};
-  detail::pricer<typename Style::forward>::through(p, bundle);
+  detail::price_style<Style>(p, bundle);
   return p.report;
 }
 

@@ -24,6 +24,7 @@ constexpr detail::priced_value price(all_reduce<G>, P& p, detail::priced_value x
 }
 template <class P, class G, class Part>
 constexpr detail::priced_value price(split<G, tokens, Part>, P& p, detail::priced_value x) {
+  p.template count_exchange<G>();  // whoever cuts knows all parts, and is asked no more
   x.rows = size_of_part<Part>(x.rows, p.template size<G>(), p.template index<G>());
   return x;
 }
@@ -62,6 +63,7 @@ constexpr detail::priced_value price(all_gather<G, tokens, Part>, P& p, detail::
 template <class P, class G, class Part>
 constexpr detail::priced_value price(reduce_scatter<G, tokens, Part>, P& p, detail::priced_value x) {
   using partition = std::conditional_t<std::same_as<Part, as_given>, ceil_chunk, Part>;
+  p.template count_exchange<G>();
   index_t const own = size_of_part<partition>(x.rows, p.template size<G>(), p.template index<G>());
   p.template send<reduce_scatter<G, tokens, Part>, G>(
       reduce_scatter_bytes(x.rows * x.width, own * x.width, x.element_size));

@@ -31,24 +31,29 @@ constexpr detail::priced_value price(unpermute<G>, P& p, detail::priced_value x)
   p.keep(x);
   return x;
 }
+/// `kept` of the rows stay on the rank, which has `arrived` rows afterwards.
 template <class Operation, class G, class P>
-constexpr detail::priced_value price_exchange(P& p, detail::priced_value x, index_t counts) {
-  index_t const own =
-      x.rows * ceil_chunk::piece(p.shape.experts, p.template size<G>(), p.template index<G>()).size / p.shape.experts;
-  p.template send<Operation, G>(all_to_all_bytes(x.rows * x.width, own * x.width, x.element_size) + counts);
+constexpr detail::priced_value price_exchange(P& p, detail::priced_value x, index_t kept, index_t arrived,
+                                              index_t counts) {
+  p.template send<Operation, G>(all_to_all_bytes(x.rows * x.width, kept * x.width, x.element_size) + counts);
+  x.rows = arrived;
   p.keep(x);
   return x;
 }
 template <class P, class G>
 constexpr detail::priced_value price(all_to_all<G>, P& p, detail::priced_value x) {
   index_t const own = ceil_chunk::piece(p.shape.experts, p.template size<G>(), p.template index<G>()).size;
-  if (x.full_width == 1) return price_exchange<all_to_all<G>, G>(p, x, 0);  // weights follow their rows
+  index_t const kept = x.rows * own / p.shape.experts;
+  index_t const arrived = kept * p.template size<G>();  // every rank sends as many: a rank with more experts gets more
+  if (x.full_width == 1) return price_exchange<all_to_all<G>, G>(p, x, kept, arrived, 0);  // weights follow their rows
   p.chunks = p.template size<G>() * own;
-  return price_exchange<all_to_all<G>, G>(p, x, all_to_all_bytes(p.shape.experts, own, sizeof(index_t)));
+  p.sent_rows = x.rows;
+  index_t const counts = all_to_all_bytes(p.shape.experts, own, sizeof(index_t));
+  return price_exchange<all_to_all<G>, G>(p, x, kept, arrived, counts);
 }
 template <class P, class G>
 constexpr detail::priced_value price(all_to_all_back<G>, P& p, detail::priced_value x) {
-  return price_exchange<all_to_all_back<G>, G>(p, x, 0);
+  return price_exchange<all_to_all_back<G>, G>(p, x, x.rows / p.template size<G>(), p.sent_rows, 0);
 }
 template <class P, class G>
 constexpr detail::priced_value price(select_local<G>, P& p, detail::priced_value x) {

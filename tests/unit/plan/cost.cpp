@@ -64,6 +64,35 @@ TEST_CASE("cost: a dense style sends exactly what its bill says") {
   }
 }
 
+// Ranks that cut rows know how they lie, and each style of a layer asks anew.
+template <class Style, class Weights>
+void check_rows(Weights const& weights) {
+  hd::mesh<hd::tp> const grid{2};
+  on_ranks(grid, hd::type_list<hd::tp>{}, [&](int rank, auto& execution, auto& groups) {
+    std::vector<float> const x(2 * 4, 1.0F);
+    hd::forward<Style>(execution, weights, hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{2, 4}});
+    auto const bill = hd::cost_of<Style>(grid, rank, {.rows = 2, .width = 4, .out = 4});
+    CHECK(groups.template get<hd::tp>().bytes_sent() == bill.template bytes_sent<hd::tp>());
+  });
+}
+struct there_and_back {
+  static constexpr hd::fixed_string name = "there_and_back";
+  using weight = hd::placement<>;
+  using bias = hd::placement<>;
+  using forward = hd::sequence<hd::split<hd::tp, hd::tokens>, hd::unsplit<hd::tp, hd::tokens>>;
+};
+
+TEST_CASE("cost: row counts are exchanged once a style, and never behind a split") {
+  check_rows<there_and_back>(std::tuple<>{});
+  std::vector<float> const weight(4 * 2, 0.5F);
+  hd::linear<float> const wide{.weight = {weight.data(), {2, 4}}, .full_out = 4, .full_in = 4};
+  hd::linear<float> const narrow{.weight = {weight.data(), {4, 2}}, .full_out = 4, .full_in = 4};
+  using part = hd::sharded<hd::tokens>;
+  using block = hd::layer<hd::colwise<hd::tp, part>, hd::rowwise<hd::tp, part>>;
+  check_rows<block>(std::tuple{wide, narrow});
+  check_rows<hd::layer<block, block>>(std::tuple{std::tuple{wide, narrow}, std::tuple{wide, narrow}});
+}
+
 // Token t prefers experts t and t + 1: every expert is chosen equally often, which is what the bill assumes.
 template <class Dispatcher>
 void check_mixture(hd::folding<> grid) {

@@ -30,4 +30,19 @@ TEST_CASE("price: a rank that selects takes its share of all copies and gives ba
   CHECK(price(hd::unselect_local<hd::ep>{}, p, own).rows == 32);
 }
 
+TEST_CASE("price: a rank with more experts gets more rows, and sends more home") {
+  // Three tokens that choose all of five experts; the ranks have three and two of them.
+  for (int rank : {0, 1}) {
+    hd::index_t const own = rank == 0 ? 3 : 2;
+    hd::detail::pricing<grid> p{grid{2}, rank, {.experts = 5, .top_k = 5}};
+    value const copies = price(hd::permute<hd::ep>{}, p, {.rows = 3, .width = 4, .full_width = 4, .element_size = 4});
+    value const arrived = price(hd::all_to_all<hd::ep>{}, p, copies);
+    CHECK(arrived.rows == 2 * 3 * own);
+    hd::index_t const counts = (5 - own) * 8;
+    CHECK(p.report.bytes_sent() == (15 - 3 * own) * 16 + counts);
+    CHECK(price(hd::all_to_all_back<hd::ep>{}, p, arrived).rows == 15);
+    CHECK(p.report.bytes_sent() == (15 - 3 * own) * 16 + counts + 3 * own * 16);
+  }
+}
+
 }  // namespace
