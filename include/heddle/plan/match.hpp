@@ -29,14 +29,15 @@ constexpr std::string_view take_component(std::string_view& text) {
 
 /// Whether `pattern` names `name`, component by component.
 [[nodiscard]] constexpr bool matches(std::string_view pattern, std::string_view name) {
-  if (pattern.empty() || name.empty()) return pattern.empty() && name.empty();
-  while (!pattern.empty() && !name.empty()) {
+  for (;;) {
+    bool const pattern_ends = pattern.find('.') == std::string_view::npos;
+    bool const name_ends = name.find('.') == std::string_view::npos;
     std::string_view const wanted = detail::take_component(pattern);
     std::string_view const given = detail::take_component(name);
     // A `*` in the name is a model's code asking for the rule of every layer at once.
     if (wanted != given && !(wanted == "*" && detail::is_number(given))) return false;
+    if (pattern_ends || name_ends) return pattern_ends && name_ends;
   }
-  return pattern.empty() && name.empty();
 }
 
 /// The module of a parameter: "a.b" for "a.b.weight" and "a.b.bias", empty for any other name.

@@ -28,6 +28,9 @@ static_assert(parent_of(".weight").empty() && parent_of("weight").empty());
 TEST_CASE("match: a name with a trailing dot is another name") {
   CHECK_FALSE(matches("a.b", "a.b.c"));
   CHECK_FALSE(matches("a.b.c", "a.b"));
+  CHECK_FALSE(matches("a.b", "a.b."));
+  CHECK_FALSE(matches("a.b.", "a.b"));
+  CHECK(matches("a.b.", "a.b."));
 }
 
 }  // namespace
