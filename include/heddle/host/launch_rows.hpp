@@ -12,7 +12,8 @@ namespace host {
 template <class Kernel>
 void launch_rows(Kernel const& kernel, index_t count, int threads) {
   constexpr index_t rows_for_threads = 32;
-  index_t const runs = threads > 1 && count >= rows_for_threads ? (count < 4 * threads ? count : 4 * threads) : 1;
+  index_t const runs =
+      threads > 1 && count >= rows_for_threads ? (count / 4 < threads ? count : index_t{4} * threads) : 1;
   auto const run = [&](index_t i, int) {
     for (index_t row = count * i / runs; row < count * (i + 1) / runs; ++row) kernel(serial_team{}, row);
   };

@@ -48,10 +48,14 @@ class mesh {
   template <std::same_as<int>... Sizes>
     requires(sizeof...(Sizes) == sizeof...(Groups) && sizeof...(Groups) > 0)
   constexpr explicit mesh(Sizes... sizes) : sizes_{sizes...} {
+    long long ranks = 1;
     for (int size : sizes_) {
       if (size < 1)
         throw error(error_kind::shape, "a group of the mesh has size " + std::to_string(size),
                     "use sizes of at least 1");
+      ranks *= size;
+      if (ranks > __INT_MAX__)
+        throw error(error_kind::shape, "the mesh has more ranks than an int can count", "use smaller sizes");
     }
   }
 

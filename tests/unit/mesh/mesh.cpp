@@ -94,3 +94,9 @@ TEST_CASE("mesh: a size below one is refused with the number") {
     CHECK(e.text().find("size 0") != std::string::npos);
   }
 }
+
+TEST_CASE("mesh: more ranks than an int can count are refused") {
+  CHECK(mesh<tp, dp>{65536, 32767}.world() == 65536 * 32767);
+  CHECK_THROWS_AS(static_cast<void>(mesh<tp, dp>{65536, 65536}), error);
+  CHECK_THROWS_AS(static_cast<void>(mesh<tp, ep, dp>{65536, 65536, 65536}), error);
+}
