@@ -31,7 +31,7 @@ TEST_CASE("flow_map: one entry a group, in canonical order whatever the order of
   }();
   static_assert(map.count == 3);
   static_assert(map.entries[0].type_index == 1 && map.entries[1].type_index == 2 && map.entries[2].type_index == 3);
-  static_assert(map.find(id<tp>()) == 2 && map.find(id<pp>()) == -1);
+  static_assert(map.find(id_of<tp>) == 2 && map.find(id_of<pp>) == -1);
 }
 
 TEST_CASE("flow: a first demand falls on the start, a second one must agree with it") {
