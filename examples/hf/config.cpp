@@ -162,8 +162,9 @@ void check_sizes(fields const& from, config const& read) {
     from.wrong("num_attention_heads", "is " + std::to_string(read.heads) + ", no multiple of the " +
                                           std::to_string(read.kv_heads) + " key-value heads");
   }
-  if (read.head_dim % 2 != 0)
-    from.wrong("head_dim", "is " + std::to_string(read.head_dim) + ", rotary embedding needs an even number");
+  if (read.head_dim < 2 || read.head_dim % 2 != 0)
+    from.wrong("head_dim",
+               "is " + std::to_string(read.head_dim) + ", rotary embedding needs an even number of at least 2");
   constexpr index_t most_chosen = 32;
   if (read.experts > 0 && (read.top_k > read.experts || read.top_k > most_chosen)) {
     from.wrong("num_experts_per_tok",

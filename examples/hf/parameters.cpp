@@ -157,7 +157,7 @@ void check_plan(config const& model, std::vector<parameter> const& all) {
   for (parameter const& each : all) names.push_back(each.name);
   // The plan of a model has rules for both kinds of layers, also where a checkpoint has one.
   heddle::plan_allowance const allowed{.unused = model.model == family::qwen3_moe &&
-                                                 (model.dense_ffn == 0 || model.experts == 0)};
+                                                 (model.dense_ffn == 0 || std::ranges::count(model.sparse, true) == 0)};
   with_plan(model.model, [&]<class Plan>() { Plan::check(names, allowed); });
 }
 

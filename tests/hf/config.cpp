@@ -2,9 +2,12 @@
 // config.json in the spellings that are in use, and what is wrong with one.
 #include "hf/config.hpp"
 
+#include "hf/model.hpp"
+
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fstream>
+#include <heddle/checkpoint/write.hpp>
 #include <heddle/core/error.hpp>
 #include <unistd.h>
 
@@ -12,17 +15,19 @@ namespace {
 
 using heddle::error_kind;
 
-/// Reads a config.json of this text.
-hf::config read(std::string const& text) {
-  auto const folder = std::filesystem::temp_directory_path() / ("heddle-config-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
-  std::ofstream{folder / "config.json"} << text;
-  struct cleaner {
-    std::filesystem::path folder;
-    ~cleaner() { std::filesystem::remove_all(folder); }
-  } const afterwards{folder};
-  return hf::read_config(folder.string());
-}
+/// A folder with a config.json of this text, gone at the end of its scope.
+struct scratch {
+  explicit scratch(std::string const& text) {
+    std::filesystem::create_directories(folder);
+    std::ofstream{folder / "config.json"} << text;
+  }
+  scratch(scratch const&) = delete;
+  scratch& operator=(scratch const&) = delete;
+  ~scratch() { std::filesystem::remove_all(folder); }
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("heddle-config-" + std::to_string(::getpid()));
+};
+hf::config read(std::string const& text) { return hf::read_config(scratch{text}.folder.string()); }
 std::string const sizes = R"("hidden_size":64,"num_hidden_layers":2,"vocab_size":10,"intermediate_size":32)";
 hf::config read(std::string const& type, std::string const& more) {
   return read(R"({"model_type":")" + type + R"(","num_attention_heads":16,)" + sizes +
@@ -93,6 +98,38 @@ TEST_CASE("which layers of a Qwen3-MoE have experts") {
   CHECK(read("qwen3_moe", "").dense_ffn == 0);
 }
 
+TEST_CASE("a Qwen3-MoE may have no layer with experts, whatever its config.json says about experts") {
+  scratch const model{
+      R"({"model_type":"qwen3_moe","hidden_size":4,"num_hidden_layers":1,"vocab_size":3,"intermediate_size":6,
+          "num_attention_heads":2,"num_key_value_heads":1,"num_experts":8,"decoder_sparse_step":2})"};
+  std::vector<std::pair<std::string, heddle::shape_t>> const tensors{
+      {"model.embed_tokens.weight", {3, 4}},
+      {"model.layers.0.input_layernorm.weight", {4}},
+      {"model.layers.0.mlp.down_proj.weight", {4, 6}},
+      {"model.layers.0.mlp.gate_proj.weight", {6, 4}},
+      {"model.layers.0.mlp.up_proj.weight", {6, 4}},
+      {"model.layers.0.post_attention_layernorm.weight", {4}},
+      {"model.layers.0.self_attn.k_norm.weight", {2}},
+      {"model.layers.0.self_attn.k_proj.weight", {2, 4}},
+      {"model.layers.0.self_attn.o_proj.weight", {4, 4}},
+      {"model.layers.0.self_attn.q_norm.weight", {2}},
+      {"model.layers.0.self_attn.q_proj.weight", {4, 4}},
+      {"model.layers.0.self_attn.v_proj.weight", {2, 4}},
+      {"model.norm.weight", {4}},
+      {"lm_head.weight", {3, 4}}};
+  std::vector<float> const zeros(24);
+  std::vector<heddle::checkpoint::tensor_entry> entries;
+  for (auto const& [name, shape] : tensors) {
+    auto const count = static_cast<std::size_t>(heddle::box::all(shape).count());
+    entries.push_back({.name = name,
+                       .type = heddle::dtype::f32,
+                       .shape = shape,
+                       .bytes = std::as_bytes(std::span{zeros}.first(count))});
+  }
+  heddle::checkpoint::write((model.folder / "model.safetensors").string(), entries);
+  CHECK(hf::open_model(model.folder.string()).parameters.size() == tensors.size() - 1);  // gate and up are one
+}
+
 TEST_CASE("what this program does not have is refused") {
   for (char const* const more :
        {R"("hidden_act":"gelu")", R"("sliding_window":128)", R"("quantization_config":{"bits":4})",
@@ -110,9 +147,9 @@ TEST_CASE("a config that is broken is told so") {
        {"", "[]", "{", R"({"model_type":"mixtral"})", R"({"model_type":"mixtral","hidden_size":"64"})"}) {
     CHECK_MESSAGE(kind_of([&] { static_cast<void>(read(text)); }) == error_kind::format, text);
   }
-  for (char const* const more :
-       {R"("num_experts_per_tok":9)", R"("num_key_value_heads":5)", R"("head_dim":3)", R"("num_local_experts":0)",
-        R"("num_local_experts":-1)", R"("rms_norm_eps":"small")", R"("tie_word_embeddings":1)", R"("rope_theta":0)"}) {
+  for (char const* const more : {R"("num_experts_per_tok":9)", R"("num_key_value_heads":5)", R"("head_dim":3)",
+                                 R"("num_local_experts":0)", R"("num_local_experts":-1)", R"("hidden_size":8)",
+                                 R"("rms_norm_eps":"small")", R"("tie_word_embeddings":1)", R"("rope_theta":0)"}) {
     CHECK_MESSAGE(kind_of([&] { static_cast<void>(read("mixtral", more)); }) == error_kind::format, more);
   }
   CHECK(kind_of([] { static_cast<void>(hf::read_config("/nowhere")); }) == error_kind::io);
