@@ -39,6 +39,7 @@ class archive {
 
   /// All tensors, sorted by name.
   [[nodiscard]] std::span<tensor_info const> tensors() const { return tensors_; }
+  /// The names of all tensors, sorted; they live as long as the archive.
   [[nodiscard]] std::vector<std::string_view> names() const {
     std::vector<std::string_view> result;
     result.reserve(tensors_.size());
@@ -58,6 +59,7 @@ class archive {
          "the checkpoint has no tensor " + shown(name) + " among its " + std::to_string(tensors_.size()),
          "check that the plan and the files belong to the same model");
   }
+  /// The open files; `tensor_info::file` is an index into them.
   [[nodiscard]] std::span<file const> files() const { return files_; }
   /// `__metadata__` of all files; where two disagree on a key the first file wins.
   [[nodiscard]] metadata_t const& metadata() const { return metadata_; }

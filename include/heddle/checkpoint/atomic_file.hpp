@@ -12,6 +12,7 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace checkpoint {
 
+/// Write in pieces, then `commit`. Every failure is `error_kind::io` and leaves the old file in place.
 class atomic_file {
  public:
   /// Creates the temporary file beside `path`. Throws io where the folder cannot be written.

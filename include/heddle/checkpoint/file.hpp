@@ -24,6 +24,7 @@ namespace checkpoint {
               std::string{"cannot "}.append(action).append(" '").append(path).append("': ") + std::strerror(reason));
 }
 
+/// Owns a descriptor, moves, and reads at offsets. Every failure of the operating system is `error_kind::io`.
 class file {
  public:
   /// Opens a regular file. A pipe, a directory or a device is `not_regular`, without waiting for a writer.
@@ -37,6 +38,7 @@ class file {
       throw;
     }
   }
+  /// What is left behind can only be assigned to or destroyed.
   file(file&& other) noexcept
       : path_{std::move(other.path_)}, size_{other.size_}, descriptor_{std::exchange(other.descriptor_, -1)} {}
   file& operator=(file&& other) noexcept {
@@ -49,6 +51,7 @@ class file {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
 
+  /// The name it was opened by.
   [[nodiscard]] std::string const& path() const { return path_; }
   /// Bytes, when it was opened.
   [[nodiscard]] std::uint64_t size() const { return size_; }

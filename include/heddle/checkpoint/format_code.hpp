@@ -11,6 +11,7 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace checkpoint {
 
+/// What is wrong with a file, or `none`.
 enum class format_code : std::uint8_t {
   none,                   ///< nothing wrong
   too_small,              ///< fewer than the 8 bytes that hold the header's length
@@ -53,8 +54,10 @@ enum class format_code : std::uint8_t {
   index_unlisted_tensor,  ///< a shard holds a tensor that the index does not name
   index_two_shards,       ///< a tensor lies in two shards
 };
+/// How many codes there are.
 inline constexpr int format_codes = static_cast<int>(format_code::index_two_shards) + 1;
 
+/// The name that stands in the text of the error.
 [[nodiscard]] constexpr std::string_view name_of(format_code code) {
   switch (code) {
     case format_code::none: return "none";

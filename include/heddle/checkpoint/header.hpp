@@ -28,6 +28,7 @@ struct strict_limits {
   bool allow_links_out_of_folder = false;  ///< shards of an index may be links to anywhere
 };
 
+/// `__metadata__` of a file: strings by name.
 using metadata_t = std::map<std::string, std::string>;
 
 /// One tensor of a file: its bytes are [begin, end) of the data area.
@@ -45,6 +46,7 @@ struct verdict {
   format_code code = format_code::none;
   std::uint64_t offset = 0;
   std::string text;
+  /// Whether no rule was broken.
   [[nodiscard]] bool good() const { return code == format_code::none; }
 };
 
@@ -60,6 +62,7 @@ struct tensor_size {
   format_code code = format_code::none;
   std::uint64_t bytes = 0;
 };
+/// Never throws: `code` is `overflow` beyond 64 bits, `partial_byte` where the elements do not fill whole bytes.
 [[nodiscard]] inline tensor_size size_of_tensor(stored_dtype type, std::span<std::int64_t const> shape) {
   std::uint64_t bits = bits_of(type);
   bool empty = false;
@@ -77,6 +80,7 @@ struct header_length {
   verdict judged;
   std::uint64_t bytes = 0;
 };
+/// Reads the length and judges it by the size of the file and the limits. Never throws.
 [[nodiscard]] inline header_length read_length(std::span<std::byte const> first, std::uint64_t file_size,
                                                strict_limits const& limits = {}) {
   if (file_size < 8 || first.size() < 8) {

@@ -8,6 +8,7 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace checkpoint {
 
+/// What `parse_index` found; `files` counts only where `judged` is good.
 struct parsed_index {
   verdict judged;
   std::map<std::string, std::string> files;  ///< tensor name -> file name, one plain component

@@ -12,6 +12,7 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace checkpoint {
 
+/// Every dtype of the format, in the order of `dtype_facts`.
 enum class stored_dtype : std::uint8_t {
   boolean,
   f4,
@@ -37,12 +38,14 @@ enum class stored_dtype : std::uint8_t {
   u64
 };
 
+/// What is known about one dtype of the format.
 struct dtype_fact {
   std::string_view name;      ///< as the file spells it
   std::uint64_t bits;         ///< of one element
   std::optional<dtype> type;  ///< the library's type, where it can read this one
 };
 
+/// All dtypes of the format; `fact_of` finds an entry.
 inline constexpr std::array<dtype_fact, 22> dtype_facts{{
     {"BOOL", 8, dtype::boolean},
     {"F4", 4, {}},
@@ -68,10 +71,13 @@ inline constexpr std::array<dtype_fact, 22> dtype_facts{{
     {"U64", 64, {}},
 }};
 
+/// The entry of a dtype.
 [[nodiscard]] constexpr dtype_fact const& fact_of(stored_dtype type) {
   return dtype_facts[static_cast<std::size_t>(type)];
 }
+/// The name as the file spells it.
 [[nodiscard]] constexpr std::string_view name_of(stored_dtype type) { return fact_of(type).name; }
+/// Bits of one element.
 [[nodiscard]] constexpr std::uint64_t bits_of(stored_dtype type) { return fact_of(type).bits; }
 /// The type the library computes with, or nothing for a type it can only skip.
 [[nodiscard]] constexpr std::optional<dtype> readable(stored_dtype type) { return fact_of(type).type; }

@@ -24,14 +24,18 @@ class agreement {
  public:
   agreement() requires std::default_initializable<Transport>
   = default;
+  /// Takes the transport of a group this rank is in.
   explicit agreement(Transport transport) : transport_{std::move(transport)} {}
 
+  /// This rank's number in the group.
   [[nodiscard]] int rank() const { return transport_.rank(); }
+  /// The number of ranks of the group.
   [[nodiscard]] int size() const { return transport_.size(); }
   /// This rank's number in the world that the group was split from; errors speak of world ranks.
   [[nodiscard]] int world_rank() const { return transport_.world_rank(rank()); }
-  /// Payload bytes handed to other ranks, in all and by kind of collective.
+  /// Payload bytes handed to other ranks, in all.
   [[nodiscard]] index_t bytes_sent() const { return traffic_.bytes(); }
+  /// The same by kind of collective, with the number of calls.
   [[nodiscard]] traffic_table const& sent() const { return traffic_; }
   /// Ranks that execute different plans are found at their next collective.
   void set_plan(std::uint64_t hash) { plan_ = hash; }

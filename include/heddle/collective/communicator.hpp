@@ -27,11 +27,13 @@ class basic_communicator : public agreement<Transport> {
   using base::base;
   using base::rank, base::size, base::transport;
 
+  /// Returns when every rank has called it.
   void barrier() {
     call(
         {.operation = collective_kind::barrier}, nullptr, nullptr, [] {}, [] { return 0; });
   }
 
+  /// `data` of `root` on every rank; the same size everywhere.
   template <element Type>
   void broadcast(std::span<Type> data, int root) {
     call(
@@ -47,6 +49,7 @@ class basic_communicator : public agreement<Transport> {
         });
   }
 
+  /// In place, the sum over the ranks.
   template <summable Type>
   void all_reduce(std::span<Type> data) {
     call(
@@ -58,6 +61,7 @@ class basic_communicator : public agreement<Transport> {
         });
   }
 
+  /// The same number of elements from every rank; `recv` has room for size() * send.size().
   template <element Type>
   void all_gather(std::type_identity_t<std::span<Type const>> send, std::span<Type> recv) {
     call(
@@ -73,6 +77,7 @@ class basic_communicator : public agreement<Transport> {
         });
   }
 
+  /// `recv_counts[r]` elements from rank r, one piece behind the other.
   template <element Type>
   void all_gather(std::type_identity_t<std::span<Type const>> send, std::span<Type> recv,
                   std::span<index_t const> recv_counts) {
@@ -92,6 +97,7 @@ class basic_communicator : public agreement<Transport> {
         });
   }
 
+  /// The sum over the ranks of `send`, cut in pieces of `counts[r]`: rank r gets piece r.
   template <summable Type>
   void reduce_scatter(std::type_identity_t<std::span<Type const>> send, std::span<Type> recv,
                       std::span<index_t const> counts) {
@@ -110,6 +116,7 @@ class basic_communicator : public agreement<Transport> {
         });
   }
 
+  /// Piece j of `send`, of `send_counts[j]` elements, goes to rank j; `recv` has them in the order of their sources.
   template <element Type>
   void all_to_all(std::type_identity_t<std::span<Type const>> send, std::span<index_t const> send_counts,
                   std::span<Type> recv, std::span<index_t const> recv_counts) {

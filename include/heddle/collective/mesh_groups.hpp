@@ -8,6 +8,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The communicators of one rank, one for each of `Groups`; what an execution asks for by group.
 template <communicator Communicator, class... Groups>
 class mesh_groups {
  public:
@@ -27,6 +28,7 @@ class mesh_groups {
     (add<Groups>(world, grid), ...);
   }
 
+  /// The communicator of `Group`; it stays where it is while this object lives.
   template <class Group>
   [[nodiscard]] Communicator& get() {
     static_assert(

@@ -11,6 +11,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The collectives that are accounted for and compared among ranks.
 enum class collective_kind : std::uint8_t {
   barrier,
   broadcast,
@@ -21,8 +22,10 @@ enum class collective_kind : std::uint8_t {
   split,
   agree,
 };
+/// How many kinds there are.
 inline constexpr std::size_t collective_kinds = 8;
 
+/// The name of the communicator's member.
 [[nodiscard]] constexpr std::string_view name_of(collective_kind kind) {
   constexpr std::array<std::string_view, collective_kinds> names{
       "barrier", "broadcast", "all_reduce", "all_gather", "reduce_scatter", "all_to_all", "split", "agree"};
@@ -65,14 +68,17 @@ struct traffic {
 /// One record a kind, for one communicator.
 class traffic_table {
  public:
+  /// One more call, which handed `bytes` of payload to other ranks.
   constexpr void add(collective_kind kind, index_t bytes) {
     traffic& record = records_[static_cast<std::size_t>(kind)];
     ++record.calls;
     record.bytes += bytes;
   }
+  /// Calls and bytes of one kind.
   [[nodiscard]] constexpr traffic operator[](collective_kind kind) const {
     return records_[static_cast<std::size_t>(kind)];
   }
+  /// Bytes of all kinds.
   [[nodiscard]] constexpr index_t bytes() const {
     index_t sum = 0;
     for (traffic const& record : records_) sum += record.bytes;

@@ -24,6 +24,7 @@ struct glu : operation_base<Activation::glu_name, From, To, glu_grad<Activation,
   using activation = Activation;
 };
 
+/// The data gradient, [rows, F] -> [rows, 2F]: dgate = dy * up * act'(gate), dup = dy * act(gate).
 template <class Activation, class From, class To>
 struct glu_grad : operation_base<Activation::glu_grad_name, dual_t<To>, dual_t<From>, glu<Activation, From, To>> {
   using activation = Activation;

@@ -15,6 +15,7 @@ struct concat_columns;
 template <class At>
 struct slice : operation_base<"slice", At, ports<At, At>, concat_columns<dual_t<At>>> {};
 
+/// [rows, a], [rows, b] -> [rows, a + b].
 template <class At>
 struct concat_columns : operation_base<"concat", ports<At, At>, At, slice<dual_t<At>>> {};
 

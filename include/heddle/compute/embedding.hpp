@@ -13,6 +13,7 @@ struct embed;
 template <class From, class To, class Parameter>
 struct embed_grad;
 
+/// Ids [rows] -> [rows, hidden]. `Parameter` says how the table [vocab, hidden] is cut.
 template <class From, class To, class Parameter>
 struct embed : operation_base<"embedding", From, To, embed_grad<From, To, Parameter>> {
   static constexpr bool linear = false;

@@ -24,6 +24,8 @@ struct expert_gemm;
 template <class Mode, class From, class To, class Parameter, class Role>
 struct expert_dgrad;
 
+/// Rows [R, in] in expert order, weights [experts, out, in] -> [R, out]. `Mode` is `grouped` or `sequential`, `Role`
+/// says which of the layer's weights it is, `Parameter` how they are cut.
 template <class Mode, class From, class To, class Parameter, class Role>
 struct expert_gemm : operation_base<Mode::gemm_name, From, To, expert_dgrad<Mode, From, To, Parameter, Role>> {
   using parameter = Parameter;
@@ -31,6 +33,7 @@ struct expert_gemm : operation_base<Mode::gemm_name, From, To, expert_dgrad<Mode
   using mode = Mode;
 };
 
+/// The data gradient: dx[r] = dy[r] W[expert of r].
 template <class Mode, class From, class To, class Parameter, class Role>
 struct expert_dgrad
     : operation_base<Mode::dgrad_name, dual_t<To>, dual_t<From>, expert_gemm<Mode, From, To, Parameter, Role>> {

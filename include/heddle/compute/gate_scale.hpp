@@ -20,11 +20,13 @@ struct gate_scale;
 template <class Rows = placement<>, class Weights = Rows>
 struct gate_scale_grad;
 
+/// y[r] = weight[r] * x[r] for rows x [R, hidden] and one routing weight a row.
 template <class Rows, class Weights>
 struct gate_scale : operation_base<"gate_scale", ports<Rows, Weights>, Rows, gate_scale_grad<Rows, Weights>> {
   static constexpr bool linear = false;  // a product of two sums is not the sum of products
 };
 
+/// dx[r] = weight[r] * dy[r], and dweight[r] = sum over h of x[r, h] dy[r, h].
 template <class Rows, class Weights>
 struct gate_scale_grad
     : operation_base<"gate_scale_grad", dual_t<Rows>, ports<dual_t<Rows>, dual_t<Weights>>, gate_scale<Rows, Weights>> {

@@ -19,6 +19,7 @@ struct gemm : operation_base<"gemm", From, To, dgrad<From, To, Parameter, Role>>
   using role = Role;
 };
 
+/// dx [tokens, in] = dy [tokens, out] W; it travels the dual placements from `To` back to `From`.
 template <class From, class To, class Parameter, class Role>
 struct dgrad : operation_base<"dgrad", dual_t<To>, dual_t<From>, gemm<From, To, Parameter, Role>> {
   using role = Role;

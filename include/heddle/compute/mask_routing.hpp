@@ -11,6 +11,7 @@ struct mask_routing;
 template <class Group>
 struct mask_routing_grad;
 
+/// Routing weights [tokens, slots] to the same shape; only choices of experts that live on this rank survive.
 template <class Group>
 struct mask_routing : operation_base<"mask", placement<on<Group, varying>>, placement<on<Group, varying>>,
                                      mask_routing_grad<Group>, Group> {};

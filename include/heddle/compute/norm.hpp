@@ -20,6 +20,8 @@ struct normalise : operation_base<"rms_norm", At, At, normalise_grad<At, Paramet
   using role = Role;
 };
 
+/// With r = rsqrt(mean(x^2) + epsilon) and n elements: dx = r * (w dy - x * r^2 / n * sum(w dy x)). The weight's
+/// gradient, the sum over rows of r x dy, is a side output.
 template <class At, class Parameter, class Role>
 struct normalise_grad : operation_base<"rms_norm_grad", dual_t<At>, dual_t<At>, normalise<At, Parameter, Role>> {
   using role = Role;

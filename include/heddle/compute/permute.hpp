@@ -46,6 +46,7 @@ template <class Group>
 struct sort_chunks : operation_base<"sort_chunks", placement<on<Group, routed>>, placement<on<Group, routed>>,
                                     unsort_chunks<Group>, Group> {};
 
+/// The way back: rows ordered by expert, then source rank, become ordered by source rank, then expert.
 template <class Group>
 struct unsort_chunks : operation_base<"unsort_chunks", placement<on<Group, routed>>, placement<on<Group, routed>>,
                                       sort_chunks<Group>, Group> {};

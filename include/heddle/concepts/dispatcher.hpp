@@ -8,6 +8,8 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// `group` owns the experts, `tensor_group` cuts each of them; `returns_copies` says whether the sum over a token's
+/// copies is taken at home (true) or where the experts are.
 template <class Type>
 concept dispatcher = requires {
   typename Type::group;

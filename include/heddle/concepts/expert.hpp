@@ -6,6 +6,8 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// `first`, `activate` and `second` are the sequences; `entered` and `left` the placements of the rows before
+/// and behind.
 template <class Type, class ExpertParallel, class ExpertTensor>
 concept expert = requires {
   typename Type::template on_groups<ExpertParallel, ExpertTensor>::first;

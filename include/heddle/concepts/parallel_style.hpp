@@ -6,6 +6,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// `weight` and `bias` are placements of the parameters; `forward::from` and `forward::to` those of the activations.
 template <class Type>
 concept parallel_style = requires {
   Type::name.view();

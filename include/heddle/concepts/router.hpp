@@ -6,6 +6,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// `route` takes activations [tokens, hidden] to routing weights [tokens, slots] and has a conjugate.
 template <class Type>
 concept router = requires {
   typename Type::route::conjugate;

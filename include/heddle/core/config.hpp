@@ -29,6 +29,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The version of these headers, as in the HEDDLE_VERSION macros.
 struct version {
   static constexpr int major_number = HEDDLE_VERSION_MAJOR;
   static constexpr int minor_number = HEDDLE_VERSION_MINOR;

@@ -10,6 +10,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The element types a tensor may have.
 enum class dtype : std::uint8_t { f64, f32, f16, bf16, f8_e4m3, f8_e5m2, i64, i32, u8, boolean };
 
 template <class Type>
@@ -54,6 +55,7 @@ template <>
 struct dtype_of<bool> {
   static constexpr dtype value = dtype::boolean;
 };
+/// The `dtype` of a C++ type that is an `element`.
 template <class Type>
 inline constexpr dtype dtype_v = dtype_of<Type>::value;
 
@@ -68,6 +70,7 @@ template <class Type>
 concept real =
     std::same_as<Type, float> || std::same_as<Type, double> || std::same_as<Type, bf16> || std::same_as<Type, f16>;
 
+/// The type in which sums over `Type` run; see `accumulator_t`.
 template <class Type>
 struct accumulator {
   using type = Type;
@@ -84,6 +87,7 @@ struct accumulator<f16> {
 template <class Type>
 using accumulator_t = typename accumulator<Type>::type;
 
+/// Bytes of one element.
 [[nodiscard]] constexpr std::size_t size_of(dtype type) {
   switch (type) {
     case dtype::f64:

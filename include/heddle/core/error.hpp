@@ -9,6 +9,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// What kind of failure an `error` reports.
 enum class error_kind {
   argument,     ///< a value the caller passed is out of its domain
   shape,        ///< sizes that do not fit each other or the mesh
@@ -24,6 +25,7 @@ enum class error_kind {
   poisoned,     ///< the communicator failed earlier
 };
 
+/// The name of a kind, as it stands in the text of an error.
 [[nodiscard]] constexpr std::string_view name_of(error_kind kind) {
   switch (kind) {
     case error_kind::argument: return "argument";
@@ -47,6 +49,7 @@ struct source_place {
   char const* file = "";
   unsigned line = 0;
   char const* function = "";
+  /// The place of the caller, when used as a default argument.
   static constexpr source_place current(char const* file = __builtin_FILE(), unsigned line = __builtin_LINE(),
                                         char const* function = __builtin_FUNCTION()) {
     return {file, line, function};
@@ -56,24 +59,31 @@ struct source_place {
 /// What went wrong, where, and what to do about it. `rank` is the rank that throws, -1 where no rank is known.
 class error : public std::exception {
  public:
+  /// `text` says what is wrong, with the numbers; `hint` what to do about it.
   error(error_kind kind, std::string text, std::string hint = {}, int rank = -1,
         source_place where = source_place::current())
       : kind_{kind}, rank_{rank}, text_{std::move(text)}, hint_{std::move(hint)}, where_{where} {
     compose();
   }
 
+  /// All of it in one line: kind, text, operation, culprit, rank and hint.
   [[nodiscard]] char const* what() const noexcept override { return what_.c_str(); }
   [[nodiscard]] error_kind kind() const noexcept { return kind_; }
+  /// The rank that threw, -1 where none is known.
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] std::string const& text() const noexcept { return text_; }
   [[nodiscard]] std::string const& hint() const noexcept { return hint_; }
   [[nodiscard]] source_place where() const noexcept { return where_; }
 
   // Set by communicators: the rank at fault, the operation it broke and its number on that communicator.
+  /// The world rank at fault, -1 where none is known.
   [[nodiscard]] int culprit() const noexcept { return culprit_; }
+  /// The collective that failed; empty where the error is no communicator's.
   [[nodiscard]] std::string const& operation() const noexcept { return operation_; }
+  /// The number of that collective on its communicator, -1 where there is none.
   [[nodiscard]] long sequence() const noexcept { return sequence_; }
 
+  /// The same error with the rank at fault and the operation it broke: `throw error(...).blames(...)`.
   error&& blames(int culprit, std::string operation, long sequence) && {
     culprit_ = culprit;
     operation_ = std::move(operation);

@@ -33,6 +33,7 @@ struct philox_block {
 /// whole tensor, so that every rank that holds the element draws the same number.
 class philox {
  public:
+  /// Streams of one seed are independent of each other.
   HEDDLE_HOST_DEVICE constexpr philox(std::uint64_t seed, std::uint64_t stream) : seed_{seed}, stream_{stream} {}
 
   /// 32 random bits.

@@ -52,24 +52,29 @@ HEDDLE_HOST_DEVICE constexpr float widen(std::uint32_t magnitude, std::uint32_t 
 
 }  // namespace detail
 
+/// bfloat16, 1-8-7: the upper half of an fp32, with its range and 8 bits of precision. NaN stays NaN.
 struct bf16 {
   std::uint16_t bits = 0;
 
   bf16() = default;
+  /// Rounds to nearest even.
   HEDDLE_HOST_DEVICE constexpr explicit bf16(float value) {
     std::uint32_t const pattern = detail::bit_cast<std::uint32_t>(value);
     std::uint32_t const rounded = (pattern + 0x7fffU + ((pattern >> 16) & 1U)) >> 16;
     bits = static_cast<std::uint16_t>(value != value ? ((pattern >> 16) | 0x40U) : rounded);
   }
+  /// Exact.
   HEDDLE_HOST_DEVICE constexpr operator float() const {
     return detail::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
   }
 };
 
+/// IEEE 754 binary16, 1-5-10: largest finite value 65504; what rounds beyond it becomes infinity.
 struct f16 {
   std::uint16_t bits = 0;
 
   f16() = default;
+  /// Rounds to nearest even.
   HEDDLE_HOST_DEVICE constexpr explicit f16(float value) {
     std::uint32_t const pattern = detail::bit_cast<std::uint32_t>(value);
     std::uint32_t const sign = (pattern >> 16) & 0x8000U;
@@ -79,6 +84,7 @@ struct f16 {
     else if (magnitude < 0x47800000U) rest = detail::narrow<5, 10>(magnitude);   // below 2^16
     bits = static_cast<std::uint16_t>(sign | rest);
   }
+  /// Exact.
   HEDDLE_HOST_DEVICE constexpr operator float() const {
     std::uint32_t const sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
     std::uint32_t const magnitude = bits & 0x7fffU;
@@ -92,6 +98,7 @@ struct f8_e4m3 {
   std::uint8_t bits = 0;
 
   f8_e4m3() = default;
+  /// Rounds to nearest even; finite values and infinities too large saturate at the largest finite value.
   HEDDLE_HOST_DEVICE constexpr explicit f8_e4m3(float value) {
     std::uint32_t const pattern = detail::bit_cast<std::uint32_t>(value);
     std::uint32_t const magnitude = pattern & 0x7fffffffU;
@@ -102,6 +109,7 @@ struct f8_e4m3 {
     }
     bits = static_cast<std::uint8_t>(((pattern >> 24) & 0x80U) | rest);
   }
+  /// Exact.
   HEDDLE_HOST_DEVICE constexpr operator float() const {
     std::uint32_t const sign = static_cast<std::uint32_t>(bits & 0x80U) << 24;
     std::uint32_t const magnitude = bits & 0x7fU;
@@ -115,6 +123,7 @@ struct f8_e5m2 {
   std::uint8_t bits = 0;
 
   f8_e5m2() = default;
+  /// Rounds to nearest even; finite values and infinities too large saturate at the largest finite value.
   HEDDLE_HOST_DEVICE constexpr explicit f8_e5m2(float value) {
     std::uint32_t const pattern = detail::bit_cast<std::uint32_t>(value);
     std::uint32_t const magnitude = pattern & 0x7fffffffU;
@@ -125,6 +134,7 @@ struct f8_e5m2 {
     }
     bits = static_cast<std::uint8_t>(((pattern >> 24) & 0x80U) | rest);
   }
+  /// Exact.
   HEDDLE_HOST_DEVICE constexpr operator float() const {
     std::uint32_t const sign = static_cast<std::uint32_t>(bits & 0x80U) << 24;
     std::uint32_t const magnitude = bits & 0x7fU;

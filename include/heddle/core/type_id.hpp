@@ -8,6 +8,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The number of a type, or `none`; compare with `id_of<Type>`.
 enum class type_id : std::uint64_t { none = 0 };
 
 namespace detail {

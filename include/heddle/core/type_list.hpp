@@ -8,6 +8,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// Types in a row, of which nothing is instantiated.
 template <class... Types>
 struct type_list {
   static constexpr std::size_t size = sizeof...(Types);
@@ -30,6 +31,7 @@ struct concat<List<A...>, List<B...>, List<C...>, List<D...>, List<E...>, List<F
 template <class... Lists>
 using concat_t = typename concat<Lists...>::type;
 
+/// Whether `Type` is one of the types of `List`.
 template <class Type, class List>
 inline constexpr bool contains_v = false;
 template <class Type, template <class...> class List, class... Types>

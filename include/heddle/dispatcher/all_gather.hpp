@@ -9,10 +9,13 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// Tokens of all ranks meet on every rank, which runs its own experts on the copies that chose them. Few messages, and
+/// traffic that does not depend on the routing: for small groups, or a top-k near the number of ranks.
 template <class ExpertParallel = ep, class ExpertTensor = etp>
 struct all_gather_dispatcher {
   using group = ExpertParallel;
   using tensor_group = ExpertTensor;
+  /// Copies are summed where their experts are; what goes home is already a partial sum of each token.
   static constexpr bool returns_copies = false;
   using order = sequence<>;
   using move = sequence<all_gather<ExpertTensor, tokens, as_given>, all_gather<ExpertParallel, tokens, as_given>,

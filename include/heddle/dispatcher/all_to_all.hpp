@@ -10,6 +10,8 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// Every token copy goes to the one rank that has its expert, and its result comes back to the token's rank. `order` is
+/// the sort into expert order, `move` the transport; combine is their conjugate.
 template <class ExpertParallel = ep, class ExpertTensor = etp>
 struct all_to_all_dispatcher {
   using group = ExpertParallel;

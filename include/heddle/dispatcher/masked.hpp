@@ -14,6 +14,7 @@ namespace heddle::inline HEDDLE_ABI {
 template <class ExpertParallel = ep, class ExpertTensor = etp, class Tokens = replicated>
 struct masked;
 
+/// Tokens are on every rank already: nothing moves on the way in, and an all_reduce sums on the way out.
 template <class ExpertParallel, class ExpertTensor>
 struct masked<ExpertParallel, ExpertTensor, replicated> {
   using group = ExpertParallel;
@@ -23,6 +24,7 @@ struct masked<ExpertParallel, ExpertTensor, replicated> {
   using move = sequence<copy<ExpertParallel>, copy<ExpertTensor>, select_local<ExpertParallel>>;
 };
 
+/// Tokens are cut over the group: they are gathered on the way in and reduce_scattered on the way out.
 template <class ExpertParallel, class ExpertTensor, class Partition>
 struct masked<ExpertParallel, ExpertTensor, sharded<tokens, Partition>> {
   using group = ExpertParallel;

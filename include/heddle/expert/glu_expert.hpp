@@ -13,6 +13,8 @@ namespace heddle::inline HEDDLE_ABI {
 /// `Mode` is `grouped` or `sequential`.
 template <class Mode = grouped, class Activation = silu>
 struct glu_expert {
+  /// The expert on its two groups: placements from `entered` to `left`, weights cut over experts and ffn, and the three
+  /// sequences between which a gate scale can stand. What leaves is `partial` over `ExpertTensor`.
   template <class ExpertParallel, class ExpertTensor>
   struct on_groups {
     using ffn_packed = sharded<hidden, segmented<ceil_chunk, 1, 1>>;

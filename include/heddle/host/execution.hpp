@@ -19,36 +19,47 @@ class execution {
  public:
   using memory = host_memory;
 
+  /// `gemm` is a `gemm_policy`, `groups` a `mesh_groups` or `no_groups`; kernels and products run on `threads` threads.
   execution(Gemm& gemm, Groups& groups, workspace& scratch, int threads = 1)
       : gemm_{&gemm}, groups_{&groups}, scratch_{&scratch}, threads_{threads} {}
 
+  /// The communicator of `Group`, one of `Groups`.
   template <class Group>
   [[nodiscard]] auto& communicator() const {
     return groups_->template get<Group>();
   }
+  /// Where scratch and results of a step lie.
   [[nodiscard]] workspace& scratch() const { return *scratch_; }
+  /// Threads of a kernel or product.
   [[nodiscard]] int threads() const { return threads_; }
 
+  /// x [T, I], w [O, I], y [T, O]: y = x w^T. Throws `shape` where they do not fit.
   template <class X, class W, class Y>
   void multiply(rows<X> x, matrix<W const> w, rows<Y> y) const {
     gemm_->multiply(rows<std::remove_const_t<X> const>{x}, w, y, threads_);
   }
+  /// x [R, I] sorted by expert, counts [E], w [E, O, I], y [R, O]. Throws `shape` where they do not fit.
   template <class X, class W, class Y>
   void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W const> w, rows<Y> y) const {
     gemm_->multiply_grouped(rows<std::remove_const_t<X> const>{x}, counts, w, y, threads_);
   }
 
+  /// `kernel(serial_team, row)` for every row < count.
   template <class Kernel>
   void launch(Kernel const& kernel, index_t count) const {
     launch_rows(kernel, count, threads_);
   }
 
+  /// Uninitialised memory for `count` elements, until the enclosing `workspace::scope` ends.
   template <class Element>
   [[nodiscard]] Element* allocate(index_t count) const {
     return static_cast<Element*>(scratch_->allocate(static_cast<std::size_t>(count) * sizeof(Element)));
   }
+  /// The same for counts.
   [[nodiscard]] index_t* allocate_counts(index_t count) const { return allocate<index_t>(count); }
 
+  /// `build_expert_order` for experts [first, first + counts.size()); other ids [T, K] are left out. Returns the rows
+  /// used. Throws `shape` and `workspace` as that function does.
   index_t order_by_expert(slot_view<std::int32_t const> ids, index_t first, std::span<index_t> counts,
                           std::span<std::int32_t> row_to_token, std::span<std::int32_t> row_to_slot,
                           slot_view<std::int32_t> slot_to_row) const {
@@ -61,6 +72,7 @@ class execution {
     return build_expert_order(local, {row_to_token, row_to_slot, slot_to_row, counts});
   }
 
+  /// The counts themselves: kernels run where they are.
   [[nodiscard]] per_row<index_t const> visible(std::span<index_t const> counts) const {
     return {counts.data(), extents<tokens>{static_cast<index_t>(counts.size())}};
   }

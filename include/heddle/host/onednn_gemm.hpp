@@ -17,6 +17,7 @@ struct fixed_order {};
 /// bits.
 struct fast {};
 
+/// f32, bf16 or f16.
 template <class T>
 concept onednn_element = real<std::remove_const_t<T>> && !std::is_same_v<T const, double const>;
 
@@ -32,12 +33,14 @@ class onednn_gemm<fixed_order> {
  public:
   static constexpr bool row_invariant = true;
 
+  /// x [T, K], w [N, K], y [T, N]. Throws `error_kind::shape` where they do not fit.
   template <onednn_element X, same_element<X> W, onednn_element Y>
   void multiply(rows<X> x, matrix<W> w, rows<Y> y, int threads) {
     index_t const counts[] = {x.template size<tokens>()};
     check_gemm(x, w, y, counts[0]);
     run<std::remove_const_t<X>>(x.data(), counts, w.data(), w.row_size(), y.row_size(), y.data(), threads);
   }
+  /// x [R, K] sorted by expert, counts [E], w [E, N, K], y [R, N]. Throws `shape`, and `argument` for a negative count.
   template <onednn_element X, same_element<X> W, onednn_element Y>
   void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W> w, rows<Y> y, int threads) {
     check_grouped_gemm(x, counts, w, y);
@@ -113,12 +116,14 @@ class onednn_gemm<fast> {
  public:
   static constexpr bool row_invariant = false;
 
+  /// x [T, K], w [N, K], y [T, N]. Throws `error_kind::shape` where they do not fit.
   template <onednn_element X, same_element<X> W, onednn_element Y>
   void multiply(rows<X> x, matrix<W> w, rows<Y> y, int threads) {
     check_gemm(x, w, y, x.template size<tokens>());
     run<std::remove_const_t<X>>(x.data(), x.template size<tokens>(), w.data(), w.row_size(), y.row_size(), y.data(),
                                 threads);
   }
+  /// x [R, K] sorted by expert, counts [E], w [E, N, K], y [R, N]. Throws `shape`, and `argument` for a negative count.
   template <onednn_element X, same_element<X> W, onednn_element Y>
   void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W> w, rows<Y> y, int threads) {
     check_grouped_gemm(x, counts, w, y);

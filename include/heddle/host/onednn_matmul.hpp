@@ -22,6 +22,7 @@ inline constexpr dnnl::memory::data_type onednn_type = std::is_same_v<T, bf16>  
 /// product.
 class onednn_matmul {
  public:
+  /// Sizes, element types, and how b is stored.
   struct shape {
     index_t m = 0;
     index_t n = 0;

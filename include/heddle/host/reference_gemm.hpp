@@ -17,12 +17,14 @@ class reference_gemm {
  public:
   static constexpr bool row_invariant = true;
 
+  /// x [T, K], w [N, K], y [T, N]. Throws `error_kind::shape` where they do not fit.
   template <class X, same_element<X> W, real Y>
   void multiply(rows<X> x, matrix<W> w, rows<Y> y, int threads) {
     index_t const counts[] = {x.template size<tokens>()};
     check_gemm(x, w, y, counts[0]);
     run<std::remove_const_t<X>>(x.data(), counts, w.data(), w.row_size(), y.row_size(), y.data(), threads);
   }
+  /// x [R, K] sorted by expert, counts [E], w [E, N, K], y [R, N]. Throws `shape`, and `argument` for a negative count.
   template <class X, same_element<X> W, real Y>
   void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W> w, rows<Y> y, int threads) {
     check_grouped_gemm(x, counts, w, y);

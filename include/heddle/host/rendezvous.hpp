@@ -27,6 +27,7 @@ struct posting {
   void* recv = nullptr;
 };
 
+/// The meeting place of one group, shared by its ranks.
 class rendezvous {
  public:
   /// `members` are the world ranks of the group in group order; `is_world` marks the group that was not split off.

@@ -10,6 +10,7 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace host {
 
+/// One growing buffer, owned by one thread of one GEMM.
 class scratch {
  public:
   /// Makes room for `bytes`, on a cache line of its own. What was there is lost when it grows.
@@ -25,6 +26,7 @@ class scratch {
   [[nodiscard]] Element* as(index_t offset = 0) const {
     return reinterpret_cast<Element*>(data_.get() + offset);
   }
+  /// Bytes there is room for.
   [[nodiscard]] index_t size() const { return size_; }
 
  private:

@@ -12,6 +12,7 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace host {
 
+/// The transport of one rank: nothing meets, and moves are copies from `send` to `recv`.
 class self_transport {
  public:
   [[nodiscard]] int rank() const { return 0; }

@@ -16,6 +16,7 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace host {
 
+/// What a user can set about thread ranks.
 struct thread_options {
   /// How long a rank waits for its peers in one collective; `no_deadline` must be asked for.
   std::chrono::nanoseconds deadline = std::chrono::seconds{60};
@@ -24,6 +25,7 @@ struct thread_options {
 /// `size` ranks. One world lives until its first failure; after that make a new one.
 class thread_world {
  public:
+  /// Throws `error_kind::argument` for fewer than one rank or a deadline that is not positive.
   explicit thread_world(int size, thread_options options = {}) : size_{size}, options_{options} {
     if (size < 1) {
       throw error(error_kind::argument, "a world of " + std::to_string(size) + " ranks", "ask for one rank or more");
@@ -35,6 +37,7 @@ class thread_world {
     renew();
   }
 
+  /// The number of ranks.
   [[nodiscard]] int size() const { return size_; }
 
   /// The communicator of one rank, once for each rank; for threads the caller owns.

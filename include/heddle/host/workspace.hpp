@@ -31,6 +31,7 @@ class workspace {
   /// Gives back, at its end, all that was handed out since it began.
   class scope {
    public:
+    /// Begins now; scopes of one workspace nest.
     explicit scope(workspace& owner)
         : owner_{owner}, block_{owner.block_}, used_{owner.used_}, in_use_{owner.in_use_} {}
     scope(scope const&) = delete;
@@ -46,6 +47,7 @@ class workspace {
     std::size_t block_, used_, in_use_;
   };
 
+  /// The most bytes that were handed out at one time.
   [[nodiscard]] std::size_t peak_bytes() const { return peak_; }
   /// Blocks fetched from the system so far: constant once warm.
   [[nodiscard]] std::size_t blocks() const { return blocks_.size(); }

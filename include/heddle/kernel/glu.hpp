@@ -32,6 +32,7 @@ struct glu {
   }
 };
 
+/// y = silu(gate) * up.
 template <real T, class Memory = host_memory>
 using swiglu = glu<silu, T, Memory>;
 

@@ -185,6 +185,7 @@ auto forward(Execution& execution, Weights const& weights, std::tuple<Values...>
   if constexpr (std::tuple_size_v<decltype(result)> == 1) return std::get<0>(result);
   else return result;
 }
+/// The same for one value: an `activation` whose width is cut, or `token_ids`.
 template <parallel_style Style, class Execution, class Weights, class Value>
 auto forward(Execution& execution, Weights const& weights, Value x) {
   return forward<Style>(execution, weights, std::tuple<Value>{x});

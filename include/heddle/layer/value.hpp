@@ -11,14 +11,14 @@ namespace heddle::inline HEDDLE_ABI {
 /// Activations: this rank's [tokens, hidden], and the width of the hidden axis over all ranks that share it.
 template <class Element, class Memory = host_memory>
 struct activation {
-  rows<Element, Memory> data;
-  index_t full_hidden = 0;
+  rows<Element, Memory> data;  ///< this rank's rows and columns
+  index_t full_hidden = 0;     ///< width over all ranks
 };
 
 /// Token ids: int64, one a row.
 template <class Memory = host_memory>
 struct token_ids {
-  per_row<std::int64_t const, Memory> data;
+  per_row<std::int64_t const, Memory> data;  ///< [tokens]
 };
 
 /// Routing weights [tokens, slots]; the ids they belong to are in the step's `routing`.
@@ -30,13 +30,13 @@ struct gates {
 /// One routing weight for every row in expert order.
 template <class Memory = host_memory>
 struct row_gates {
-  per_row<float const, Memory> weights;
+  per_row<float const, Memory> weights;  ///< [rows]
 };
 
 /// Token copies back home with the weights of their sum: the product is taken in the sum itself.
 template <class Element, class Memory = host_memory>
 struct weighted_copies {
-  activation<Element, Memory> copies;
+  activation<Element, Memory> copies;  ///< rows in expert order
   slot_view<float const, Memory> weights;
 };
 

@@ -6,7 +6,9 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The grid of the dense layers, tp fastest.
 using dense_mesh = mesh<tp, dp>;
+/// The grid of the experts, etp fastest.
 using expert_mesh = mesh<etp, ep, edp>;
 
 /// A dense mesh and an expert mesh of one world size. Throws `error_kind::shape` where the products differ or where a
@@ -15,6 +17,7 @@ template <class Dense = dense_mesh, class Expert = expert_mesh>
 class folding {
  public:
   constexpr folding() = default;
+  /// Throws `error_kind::shape` where the two grids do not fold, as said above.
   constexpr folding(Dense dense, Expert expert) : dense_{dense}, expert_{expert} {
     if (dense.world() != expert.world()) {
       throw error(error_kind::shape,
@@ -37,8 +40,11 @@ class folding {
     }
   }
 
+  /// The grid that dense layers see.
   [[nodiscard]] constexpr Dense const& dense() const { return dense_; }
+  /// The grid that experts see.
   [[nodiscard]] constexpr Expert const& expert() const { return expert_; }
+  /// The number of ranks, the same in both grids.
   [[nodiscard]] constexpr int world() const { return dense_.world(); }
   /// The size of a group of either grid.
   template <class Group>
@@ -46,6 +52,7 @@ class folding {
     if constexpr (contains_v<Group, typename Dense::groups>) return dense_.template size<Group>();
     else return expert_.template size<Group>();
   }
+  /// The index of `rank` in a group of either grid.
   template <class Group>
   [[nodiscard]] constexpr int coordinate(int rank) const {
     if constexpr (contains_v<Group, typename Dense::groups>) return dense_.template coordinate<Group>(rank);

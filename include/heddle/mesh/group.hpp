@@ -8,6 +8,8 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// Base of a group tag; `Nesting` is its canonical place. A group of one's own:
+/// `struct rows : heddle::group<"rows"> {};`
 template <fixed_string Name, int Nesting = 50>
 struct group {
   static constexpr auto name = Name;

@@ -19,11 +19,13 @@ struct rank_list {
   std::array<int, Axes> sizes{};
   std::array<int, Axes> strides{};
 
+  /// The number of ranks.
   [[nodiscard]] constexpr int size() const {
     int product = 1;
     for (int size : sizes) product *= size;
     return product;
   }
+  /// The rank of member `member`, 0 <= member < size().
   [[nodiscard]] constexpr int operator[](int member) const {
     int rank = first;
     for (std::size_t a = 0; a < Axes; ++a) {
@@ -34,6 +36,7 @@ struct rank_list {
   }
 };
 
+/// The grid of ranks: which group each rank is in, and where. Each group stands once, with its size.
 template <class... Groups>
 class mesh {
  public:
@@ -59,6 +62,7 @@ class mesh {
     }
   }
 
+  /// The number of ranks: the product of the sizes.
   [[nodiscard]] constexpr int world() const {
     int product = 1;
     for (int size : sizes_) product *= size;
@@ -77,6 +81,7 @@ class mesh {
     for (std::size_t i = 0; i < index_of_v<Group, groups>; ++i) product *= sizes_[i];
     return product;
   }
+  /// The index of `rank` in its `Group`; 0 for a group this mesh does not have.
   template <class Group>
   [[nodiscard]] constexpr int coordinate(int rank) const {
     if constexpr (contains_v<Group, groups>) return rank / stride<Group>() % size<Group>();

@@ -18,6 +18,7 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace mpi {
 
+/// The transport over MPI. `Sum` is `ordered_sum` (bits do not depend on the machine) or `library_sum`.
 template <class Sum>
 class transport {
  public:

@@ -48,6 +48,7 @@ struct departure {
   std::int64_t rank = 0;
 };
 
+/// The process as a rank of the whole job, kept alive by its communicators.
 class job {
  public:
   job(MPI_Comm world, options settings) : settings_{settings} {

@@ -14,7 +14,9 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace mpi {
 
+/// Sums are made by this library in ascending rank order: the same bits as every other communicator.
 struct ordered_sum {};
+/// Sums are MPI's own, in an order that it chooses.
 struct library_sum {};
 
 /// The types MPI can add; the narrow floats are not among them and are always summed here.
@@ -22,6 +24,7 @@ template <class Type>
 concept library_summable = std::same_as<Type, float> || std::same_as<Type, double> ||
     std::same_as<Type, std::int32_t> || std::same_as<Type, std::int64_t>;
 
+/// MPI's name of a type.
 template <library_summable Type>
 [[nodiscard]] MPI_Datatype datatype() {
   if constexpr (std::same_as<Type, float>) return MPI_FLOAT;

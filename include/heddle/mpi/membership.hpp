@@ -18,6 +18,7 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace mpi {
 
+/// A rank's place in one group: its peers, its deadline, and the statements compared before data moves.
 class membership {
  public:
   /// `members` are the ranks of `comm` by their number in the world; `context` is the number the group is known by.

@@ -17,15 +17,18 @@ inline constexpr std::chrono::nanoseconds no_deadline = std::chrono::nanoseconds
 enum class check_mode { off, on };
 
 #if defined(NDEBUG)
+/// Off in release builds, on in all others.
 inline constexpr check_mode default_check = check_mode::off;
 #else
+/// Off in release builds, on in all others.
 inline constexpr check_mode default_check = check_mode::on;
 #endif
 
+/// What `run` is told about its ranks.
 struct options {
   /// How long a rank waits in one collective, and at the end of `run` for the others to finish.
   std::chrono::nanoseconds deadline = std::chrono::seconds{60};
-  check_mode check = default_check;
+  check_mode check = default_check;  ///< on in builds without NDEBUG
 };
 
 /// The exit codes of a job.
@@ -36,6 +39,7 @@ enum exit_code : int {
   exit_peer = 77,      ///< a rank threw, or left while others needed it
 };
 
+/// The exit code of a job that an error of this kind ends while others may be waiting.
 [[nodiscard]] constexpr exit_code exit_code_of(error_kind kind) {
   if (kind == error_kind::timeout) return exit_timeout;
   if (kind == error_kind::mismatch) return exit_mismatch;

@@ -27,6 +27,7 @@ struct occasion {
   std::chrono::nanoseconds deadline{};
 };
 
+/// The messages of one collective: `send` and `receive` start them, `wait` ends them or the job.
 class transfer {
  public:
   static constexpr std::size_t largest_piece = std::size_t{1} << 30;  // bytes; below the largest int

@@ -9,10 +9,12 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The sizes of a tensor's axes, where their number is known at run time only.
 using shape_t = std::vector<std::int64_t>;
 
+/// What one rank owns of a tensor: the product over the axes of the ranges it owns of each.
 struct box {
-  std::vector<std::vector<range>> axes;
+  std::vector<std::vector<range>> axes;  ///< the ranges of each axis, in storage order
 
   /// The whole of a tensor.
   [[nodiscard]] static box all(shape_t const& shape) {
@@ -49,6 +51,7 @@ struct box {
     }
     return sizes;
   }
+  /// The number of elements owned.
   [[nodiscard]] std::int64_t count() const {
     std::int64_t product = 1;
     for (std::int64_t size : shape()) product *= size;

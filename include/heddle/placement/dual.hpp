@@ -7,6 +7,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The dual of a state, of a placement, or of `ports`, entry by entry; see `dual_t`.
 template <class Type>
 struct dual {
   using type = Type;
@@ -32,6 +33,7 @@ struct dual<ports<Placements...>> {
   using type = ports<typename dual<Placements>::type...>;
 };
 
+/// Where the gradient of a value with placement `Type` lives. `dual_t<dual_t<P>>` is `P`.
 template <class Type>
 using dual_t = typename dual<Type>::type;
 

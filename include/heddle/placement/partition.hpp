@@ -14,6 +14,7 @@ namespace heddle::inline HEDDLE_ABI {
 struct range {
   std::int64_t begin = 0;
   std::int64_t size = 0;
+  /// One behind the last item.
   [[nodiscard]] constexpr std::int64_t end() const { return begin + size; }
   friend constexpr bool operator==(range, range) = default;
 };
@@ -89,6 +90,7 @@ struct as_given {
   static constexpr range piece(std::int64_t total, int, int, int = 0) { return {0, total}; }
 };
 
+/// A rule that cuts an axis: `piece(total, parts, index, segment)` is what rank `index` of `parts` owns of a segment.
 template <class Type>
 concept partition = requires(std::int64_t total, int number) {
   { Type::segments } -> std::convertible_to<int>;

@@ -11,6 +11,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The kinds of state a tensor can be in on one group; the types below say what each means.
 enum class state_kind { replicated, varying, partial, sharded, bucketed, routed, folded };
 
 /// One value, used in the same way by every rank.
@@ -59,6 +60,7 @@ struct folded {
   using axis = void;
 };
 
+/// A state on one group: its kind, and the axis it cuts (void where it cuts none).
 template <class Type>
 concept placement_state = requires {
   { Type::kind } -> std::convertible_to<state_kind>;
@@ -82,6 +84,7 @@ struct ports {
   static constexpr int count = sizeof...(Placements);
 };
 
+/// See `as_ports_t`.
 template <class Type>
 struct as_ports {
   using type = ports<Type>;

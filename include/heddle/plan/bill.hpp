@@ -36,12 +36,14 @@ struct cost_report {
   index_t flops = 0;
   index_t activation_bytes = 0;
 
+  /// What a rank hands to other ranks of `Group`, in bytes.
   template <class Group>
   [[nodiscard]] constexpr index_t bytes_sent() const {
     index_t sum = 0;
     for (std::size_t i = 0; i < count; ++i) sum += steps[i].group_id == id_of<Group> ? steps[i].bytes_sent : 0;
     return sum;
   }
+  /// What a rank hands to other ranks in all groups, in bytes.
   [[nodiscard]] constexpr index_t bytes_sent() const {
     index_t sum = 0;
     for (std::size_t i = 0; i < count; ++i) sum += steps[i].bytes_sent;

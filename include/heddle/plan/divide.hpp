@@ -14,13 +14,17 @@ struct counted {
   static constexpr auto name = Name;
   static constexpr long value = Value;
 };
+/// The number of attention heads.
 template <long Value>
 struct heads : counted<"attention heads", Value> {};
+/// The number of key-value heads.
 template <long Value>
 struct kv_heads : counted<"key-value heads", Value> {};
+/// The number of groups that grouped routing divides the experts into.
 template <long Value>
 struct expert_groups : counted<"expert groups", Value> {};
 
+/// Does not compile where `Count` is no multiple of `Size`, the size of `Group`.
 template <class Count, class Group, int Size>
 struct divides {
   static_assert(

@@ -23,8 +23,9 @@ struct rule {
 
 /// Where a name was found. `count` is the number of rules that claim it at the same level: 0 is missing, 2 ambiguous.
 struct plan_match {
-  std::size_t index = 0;
+  std::size_t index = 0;  ///< of the first such rule in the plan
   int count = 0;
+  /// Whether exactly one rule claims the name.
   [[nodiscard]] constexpr bool found() const { return count == 1; }
 };
 
@@ -33,6 +34,7 @@ struct plan_report {
   std::vector<std::string> unmatched;  ///< parameters without a rule
   std::vector<std::string> ambiguous;  ///< parameters that several rules claim
   std::vector<std::string> unused;     ///< rules no parameter met
+  /// Whether every parameter has one rule and every rule a parameter.
   [[nodiscard]] bool clean() const { return unmatched.empty() && ambiguous.empty() && unused.empty(); }
 };
 
@@ -50,6 +52,7 @@ struct unruled {
   using bias = placement<>;
 };
 
+/// The rules of a model; two with the same pattern do not compile. Everything is static: a plan is a type.
 template <class... Rules>
 struct plan {
   using rules = type_list<Rules...>;

@@ -22,6 +22,7 @@ struct choose : operation_base<"top_k", placement<>, placement<>, choose_grad<Se
   using selection = Selection;
   static constexpr int top_k = TopK;
 };
+/// The gradient of the weights [tokens, slots] -> that of the logits [tokens, experts].
 template <class Selection, int TopK>
 struct choose_grad : operation_base<"top_k_grad", placement<>, placement<>, choose<Selection, TopK>> {};
 

@@ -23,6 +23,7 @@ struct operation_base {
   using parameter = void;
 };
 
+/// What a sequence may hold; `operation_base` supplies all of it.
 template <class Type>
 concept operation = requires {
   typename Type::from;

@@ -7,6 +7,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// Which of a layer's parameters is meant.
 enum class parameter_kind { weight, bias };
 
 namespace detail {

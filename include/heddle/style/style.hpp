@@ -48,6 +48,7 @@ template <class Group, class Axis, class P>
 struct convert<Group, partial, sharded<Axis, P>> {
   using type = sequence<reduce_scatter<Group, Axis, P>>;
 };
+/// The sequence, of one collective or none, that `convert` chooses.
 template <class Group, class From, class To>
 using convert_t = typename convert<Group, From, To>::type;
 

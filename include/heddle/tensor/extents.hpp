@@ -11,13 +11,16 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// Sizes, offsets and counts of elements.
 using index_t = std::int64_t;
+/// Stands for a size that is known at run time only.
 inline constexpr index_t dynamic = -1;
 
 /// An axis whose size is part of the type.
 template <class Axis, index_t Size>
 struct fixed {};
 
+/// The axis of a dimension and its size, `dynamic` unless the dimension is `fixed`.
 template <class Dimension>
 struct dimension_traits {
   using axis = Dimension;
@@ -29,6 +32,8 @@ struct dimension_traits<fixed<Axis, Size>> {
   static constexpr index_t size = Size;
 };
 
+/// Sizes by axis name. Each dimension is an axis tag, or `fixed<axis, size>`; the order is that of storage, the last
+/// axis being contiguous.
 template <class... Dimensions>
 class extents {
  public:
@@ -50,6 +55,7 @@ class extents {
     for (std::size_t d = 0; d < i; ++d) slot += static_size(d) == dynamic ? 1 : 0;
     return static_size(i) == dynamic ? sizes_[slot] : static_size(i);
   }
+  /// The size of a named axis.
   template <class Axis>
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t size() const {
     static_assert(contains_v<Axis, axes>,

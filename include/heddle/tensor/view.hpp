@@ -8,9 +8,13 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// Marks views of memory the CPU reads.
 struct host_memory {};
+/// Marks views of memory a GPU reads; the host must not dereference them.
 struct device_memory {};
 
+/// A tensor somebody else owns: a pointer and its shape. Copies are cheap and share the elements; `Element` is const
+/// for a view that only reads. Indices are not checked.
 template <class Element, class Extents, class Memory = host_memory>
 class view {
  public:
@@ -20,6 +24,7 @@ class view {
   using memory = Memory;
 
   constexpr view() = default;
+  /// `data` holds `extents.count()` elements, row-major, and outlives the view.
   HEDDLE_HOST_DEVICE constexpr view(Element* data, Extents extents) : data_{data}, extents_{extents} {}
   /// A mutable view reads as a constant one.
   template <class Other>
@@ -27,9 +32,13 @@ class view {
   HEDDLE_HOST_DEVICE constexpr view(view<Other, Extents, Memory> other)
       : data_{other.data()}, extents_{other.shape()} {}
 
+  /// The first element.
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr Element* data() const { return data_; }
+  /// All sizes.
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr Extents const& shape() const { return extents_; }
+  /// The number of elements.
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t count() const { return extents_.count(); }
+  /// The size of a named axis.
   template <class Axis>
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t size() const {
     return extents_.template size<Axis>();
