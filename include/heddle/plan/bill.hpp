@@ -9,7 +9,8 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
-/// The sizes of one layer, over all ranks. `out` is a linear layer's, the rest a mixture's.
+/// The sizes of one style, over all ranks. `out` is a linear layer's, the rest a mixture's; where several linear styles
+/// make a layer, each has its own bill.
 struct layer_shape {
   index_t rows = 0;        ///< tokens this rank brings
   index_t width = 0;       ///< of the hidden axis as this rank brings it
