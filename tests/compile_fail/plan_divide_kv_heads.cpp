@@ -1,4 +1,4 @@
-// expect-error: \[heddle\.plan\.divide\] this count does not divide by the size of this group\. Fix: 
+// expect-error: \[heddle\.plan\.divide\] this count does not divide by the size of this group\. Fix:
 // SPDX-License-Identifier: Apache-2.0
 // Enough heads for 16 ranks, but only 8 KV heads.
 #include <heddle/plan/divide.hpp>
