@@ -116,6 +116,15 @@ using columns_ungathered = embedding_style<"embedding_colwise", tp, sharded<hidd
 using parallel_on_hidden = style_of<replicated_with_grad_allreduce<tp>::forward, colwise<tp>>;
 using gathered_norm = style_of<concat_t<sequence<unsplit<tp, tokens>>, replicated_norm::forward>, replicated_norm>;
 
+using mla = mla_kv_a_proj<tp>;
+using mla_gemm = gemm<placement<>, placement<>, placement<>>;
+using mla_bias = add_bias<placement<>, placement<>>;
+using mla_rope = on_port<1, sequence<copy<tp>>>;
+using mla_bias_twice = style_of<sequence<mla_gemm, mla_bias, mla_bias, slice<>, mla_rope>, mla>;
+using mla_without_bias = style_of<sequence<mla_gemm, slice<>, mla_rope>, mla>;
+using mla_without_copy = style_of<sequence<mla_gemm, mla_bias, slice<>>, mla>;
+using mla_copy_of_latent = style_of<sequence<mla_gemm, mla_bias, slice<>, on_port<0, sequence<copy<tp>>>>, mla>;
+
 }  // namespace
 
 TEST_CASE("mutations of colwise styles") {
@@ -184,6 +193,16 @@ TEST_CASE("mutations of packed styles") {
   check("packed_rowwise", try_linear<row>(r, packed, lies::whole),
         {{"weight cut in one piece", try_linear<row, cuts<rowwise<tp>, row>>(r, packed, lies::whole)},
          {"input cut in one piece", try_linear<row>(r, lies::by_features, lies::whole)}});
+  linear_case const q{2, 5, 8, 40};
+  lies const fused = lies::by_query_key_value;
+  using fused_col = packed_colwise<tp, query_key_value>;
+  check("packed_colwise of q|k|v", try_linear<fused_col>(q, lies::whole, fused),
+        {{"cut as gate|up", try_linear<packed_colwise<tp>>(q, lies::whole, fused)},
+         {"cut in one piece", try_linear<fused_col, cut_by<colwise<tp>>>(q, lies::whole, fused)}});
+  linear_case const o{2, 5, 40, 6};
+  using fused_row = packed_rowwise<tp, query_key_value>;
+  check("packed_rowwise of q|k|v", try_linear<fused_row>(o, fused, lies::whole),
+        {{"weight cut as gate|up", try_linear<fused_row, cuts<packed_rowwise<tp>, fused_row>>(o, fused, lies::whole)}});
 }
 
 TEST_CASE("mutations of embedding styles") {
@@ -208,6 +227,40 @@ TEST_CASE("mutations of norm styles") {
         try_norm<replicated_with_grad_allreduce<tp>>({2, 7, 8, 3}, lies::by_features, true),
         {{"a weight of the whole row",
           try_norm<replicated_with_grad_allreduce<tp>>({2, 7, 8, 3}, lies::by_features, false)}});
+}
+
+TEST_CASE("mutations of mla_kv_a_proj") {
+  mla_case const c{2, 5, 6, 4};
+  mla_case const narrow{2, 5, 6, 4, true, 5};
+  mla_case const parts_exchanged{2, 5, 6, 4, true, 4};
+  check("mla_kv_a_proj", try_mla<mla>(c),
+        {{"weight and bias cut as colwise", try_mla<mla, cut_by<colwise<tp>>>(c)},
+         {"weight cut as colwise", try_mla<mla, cuts<colwise<tp>, mla>>(c)},
+         {"weight cut as rowwise", try_mla<mla, cuts<rowwise<tp>, mla>>(c)},
+         {"sliced one column early", try_mla<mla>(narrow)},
+         {"sliced behind the width of the other part", try_mla<mla>(parts_exchanged)},
+         {"bias added twice", try_mla<mla_bias_twice>(c)},
+         {"bias forgotten", try_mla<mla_without_bias>(c)}});
+}
+
+namespace {
+
+/// Whether heads that are cut may use the rope part: its gradient is then summed over tp, and that of the latent part,
+/// which every rank continues in the same way, is not.
+template <class Style>
+outcome try_rope_gradient() {
+  using asked = ports<placement<on<tp, replicated>>, placement<on<tp, partial>>>;
+  bool const summed = std::same_as<typename conjugate_t<typename Style::forward>::from, asked>;
+  return {0, summed ? "" : "the gradients of the two parts are not summed as they should be"};
+}
+
+}  // namespace
+
+TEST_CASE("mutations of the gradients that meet mla_kv_a_proj") {
+  check("mla_kv_a_proj", try_rope_gradient<mla>(),
+        {{"no copy of the rope part", try_rope_gradient<mla_without_copy>()},
+         {"a copy of the latent part instead", try_rope_gradient<mla_copy_of_latent>()},
+         {"a copy on another group", try_rope_gradient<mla_kv_a_proj<etp>>()}});
 }
 
 namespace {

@@ -69,28 +69,9 @@ TEST_CASE("weights that every rank has, on values that ranks have in part, need 
 TEST_CASE("mla_kv_a_proj gives the latent and the rope part to every rank") {
   for (int const ranks : {1, 2, 3, 4, 8}) {
     for (auto const& sizes : {std::array<index_t, 3>{5, 6, 3}, {0, 6, 3}, {4, 1, 1}, {3, 0, 4}, {3, 4, 0}}) {
-      index_t const height = sizes[0];
-      index_t const first = sizes[1];
-      index_t const second = sizes[2];
+      CAPTURE(ranks);
       for (bool const bias : {false, true}) {
-        tensor const x = distinct({height, 7}, 1);
-        tensor const w = distinct({first + second, 7}, 2);
-        tensor const b = distinct({first + second}, 3);
-        tensor const y = multiply(x, w, bias ? &b : nullptr);
-        tensor const latent = columns(y, 0, first);
-        tensor const rope = columns(y, first, second);
-        judgement judge;
-        check(judge.run<tp>(tp_mesh{ranks}, 1, [&](tp_tools& tools) {
-          auto const local_x = all_of<float>(x);
-          auto const local_w = cut<float>(w, shard_weight<mla_kv_a_proj<tp>>(w.shape, tools.grid, tools.rank));
-          auto const local_b = all_of<float>(b);
-          sliced_linear<float> weights{
-              {.weight = matrix_of(local_w, first + second, 7), .full_out = first + second, .full_in = 7}, first};
-          if (bias) weights.projection.bias = vector_of(local_b);
-          auto const [a, c] = forward<mla_kv_a_proj<tp>>(tools.execution, weights, rows_of(local_x, height, 7));
-          judge.compare(tools.rank, a.data, latent, box::all(latent.shape));
-          judge.compare(tools.rank, c.data, rope, box::all(rope.shape));
-        }));
+        check(try_mla<mla_kv_a_proj<tp>>({ranks, sizes[0], sizes[1], sizes[2], bias}));
       }
     }
   }

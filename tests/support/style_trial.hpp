@@ -21,7 +21,10 @@ using tp_mesh = heddle::mesh<tp>;
 using tp_tools = rank_tools<tp_mesh, tp>;
 
 /// How an activation [T, H] lies on tp.
-enum class lies { whole, by_features, by_packed_features, by_tokens };
+enum class lies { whole, by_features, by_packed_features, by_query_key_value, by_tokens };
+
+/// A fused q|k|v of 4 query and 2 key-value heads.
+using query_key_value = heddle::segmented<ceil_chunk, 4, 2, 2>;
 
 inline box part_of(lies how, shape_t const& shape, int ranks, int rank) {
   box part = box::all(shape);
@@ -29,6 +32,7 @@ inline box part_of(lies how, shape_t const& shape, int ranks, int rank) {
     case lies::whole: break;
     case lies::by_features: part.cut<ceil_chunk>(1, ranks, rank); break;
     case lies::by_packed_features: part.cut<heddle::two_segments>(1, ranks, rank); break;
+    case lies::by_query_key_value: part.cut<query_key_value>(1, ranks, rank); break;
     case lies::by_tokens: part.cut<ceil_chunk>(0, ranks, rank); break;
   }
   return part;
@@ -162,6 +166,40 @@ outcome try_norm(norm_case const& c, lies where, bool by_head) {
     heddle::activation<float const> const in{rows_of(local_x, own.shape()[0], own.shape()[1]), x[1]};
     auto const out = heddle::forward<Style>(tools.execution, weights, in);
     judge.compare(tools.rank, out.data, y, own);
+  });
+}
+
+struct mla_case {
+  int ranks = 1;
+  index_t tokens = 5, latent = 6, rope = 3;
+  bool bias = true;
+  index_t first_width = -1;  ///< where the style is told to slice; below zero where it should, behind the latent part
+};
+
+/// [latent | rope] = x W^T + b by `Style`, each part whole on every rank.
+template <class Style, class Cut = cut_by<Style>>
+outcome try_mla(mla_case const& c) {
+  constexpr index_t in = 7;
+  tensor const x = distinct({c.tokens, in}, 1);
+  tensor const w = distinct({c.latent + c.rope, in}, 2);
+  tensor const b = distinct({c.latent + c.rope}, 3);
+  tensor const y = multiply(x, w, c.bias ? &b : nullptr);
+  tensor const latent = columns(y, 0, c.latent);
+  tensor const rope = columns(y, c.latent, c.rope);
+  judgement judge;
+  return judge.template run<tp>(tp_mesh{c.ranks}, 1, [&](tp_tools& tools) {
+    box const own_w = Cut::weight(w.shape, c.ranks, tools.rank);
+    auto const local_x = all_of<float>(x);
+    auto const local_w = cut<float>(w, own_w);
+    auto const local_b = cut<float>(b, Cut::bias(b.shape, c.ranks, tools.rank));
+    heddle::sliced_linear<float> weights{{.weight = matrix_of(local_w, own_w.shape()[0], own_w.shape()[1]),
+                                          .full_out = c.latent + c.rope,
+                                          .full_in = in},
+                                         c.first_width < 0 ? c.latent : c.first_width};
+    if (c.bias) weights.projection.bias = vector_of(local_b);
+    auto const [first, second] = heddle::forward<Style>(tools.execution, weights, rows_of(local_x, c.tokens, in));
+    judge.compare(tools.rank, first.data, latent, box::all(latent.shape));
+    judge.compare(tools.rank, second.data, rope, box::all(rope.shape));
   });
 }
 
