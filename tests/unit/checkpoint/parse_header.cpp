@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The corpus of malformed headers. Numbers are rows of the project's list of malformed safetensors files: each has one
-// verdict, and a refused one its exact code. Where a place is given, it is the byte the verdict points at.
+// The corpus of malformed headers. A row is one way in which a file can be wrong, numbered here so that its variants
+// can be told apart; the names of the test cases say what the rows are about. Each variant has one verdict, and a
+// refused one its exact code. Where a place is given, it is the byte the verdict points at.
 #include <heddle/checkpoint/parse_header.hpp>
 
 #include <doctest/doctest.h>
@@ -56,6 +57,17 @@ std::string repeated(std::string const& text, std::size_t times) {
 
 /// The place behind `mark` in the file.
 std::uint64_t behind(std::string const& file, std::string const& mark) { return file.find(mark) + mark.size(); }
+
+/// Begins to measure `peak_memory` anew, where the system (Linux) can.
+void forget_peak_memory() { std::ofstream{"/proc/self/clear_refs"} << 5; }
+/// The most memory that this process has held, in bytes; 0 where the system does not say.
+std::size_t peak_memory() {
+  std::ifstream status{"/proc/self/status"};
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return 1024 * static_cast<std::size_t>(std::stoll(line.substr(6)));
+  }
+  return 0;
+}
 
 std::string const two_floats = entry("a", "F32", "[2]", "[0,8]");
 std::string one(std::string const& inside) { return "{\"a\":{" + inside + "}}"; }
@@ -401,6 +413,28 @@ TEST_CASE("parse_header: row 42, the number of tensors") {
   CHECK(result.tensors.size() == number_of_tensors);
   limits.tensors = number_of_tensors - 1;
   CHECK(judge(file, limits).judged.code == format_code::tensor_limit);
+}
+
+TEST_CASE("parse_header: row 42, a million tensors take no more memory than their records need") {
+  std::size_t const number_of_tensors = 1'000'000;
+  std::string json = "{";
+  for (std::size_t i = 0; i < number_of_tensors; ++i) {
+    std::string const place = std::to_string(i), end = std::to_string(i + 1);
+    json.append(i == 0 ? "" : ",").append(entry("t" + place, "U8", "[1]", "[" + place + "," + end + "]"));
+  }
+  std::string const file = image(json + "}", number_of_tensors);
+  forget_peak_memory();
+  std::size_t const before = peak_memory();
+  parsed_header const result = judge(file);
+  std::size_t const grown = peak_memory() - before;
+  CHECK(result.judged.good());
+  CHECK(result.tensors.size() == number_of_tensors);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they hold memory of their own for each block
+  // A record with its shape has about 130 bytes; a vector of them that grows holds half as many again.
+  CHECK(grown < 256 * number_of_tensors);
+#else
+  static_cast<void>(grown);
+#endif
 }
 
 TEST_CASE("parse_header: row 43, a file cut or grown") {
