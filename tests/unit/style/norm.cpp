@@ -24,6 +24,8 @@ TEST_CASE("norm styles: no traffic of their own") {
   CHECK(describe<sequence_parallel<tp>::backward>() == "rms_norm_grad");
   static_assert(parallel_style<replicated_norm> && parallel_style<sequence_parallel<tp>> &&
                 parallel_style<replicated_with_grad_allreduce<tp>>);
+  static_assert(std::same_as<sequence_parallel<tp>::group, tp>);
+  static_assert(std::same_as<replicated_with_grad_allreduce<etp>::group, etp>);
 }
 
 TEST_CASE("norm styles: what differs is the sum that the weight's gradient needs") {
