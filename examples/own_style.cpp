@@ -17,11 +17,10 @@ struct colwise_from_parts {
   using bias = weight;
   using forward = sequence<all_gather<Group, hidden>,
                            gemm<placement<on<Group, varying>>, placement<on<Group, sharded<hidden>>>, weight>>;
-  using backward = conjugate_t<forward>;
 };
 
 static_assert(describe<colwise_from_parts<tp>::forward>() == "all_gather<tp, hidden> gemm");
-static_assert(describe<colwise_from_parts<tp>::backward>() == "dgrad reduce_scatter<tp, hidden>");
+static_assert(describe<conjugate_t<colwise_from_parts<tp>::forward>>() == "dgrad reduce_scatter<tp, hidden>");
 
 // -- and its use, on three ranks with sizes that do not divide
 int main() {

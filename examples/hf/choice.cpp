@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "choice.hpp"
 
-#include <heddle/plan/divide.hpp>
+#include <algorithm>
 
 namespace hf {
 
@@ -15,15 +15,28 @@ void check_positive(char const* name, int value) {
     throw error(error_kind::argument, std::string{name} + " is " + std::to_string(value), "use a number of at least 1");
 }
 
-/// The sizes by which all of the counts divide.
+/// The sizes that divide all of the counts.
 std::string fitting(std::initializer_list<index_t> counts) {
   std::string list;
-  for (int size = 1; size <= *counts.begin(); ++size) {
+  for (index_t size = 1; size <= std::min(counts); ++size) {
     bool fits = true;
     for (index_t count : counts) fits = fits && count % size == 0;
     if (fits) list.append(list.empty() ? "" : ", ").append(std::to_string(size));
   }
   return list;
+}
+
+/// tp must divide the ranks and both counts of heads, whichever of them fails first.
+void check_tp(choice const& chosen, config const& model) {
+  std::string const size = std::to_string(chosen.tp);
+  std::string const hint = "use --tp " + fitting({chosen.ranks, model.heads, model.kv_heads});
+  if (chosen.ranks % chosen.tp != 0)
+    throw error(error_kind::shape, "--tp " + size + " does not divide the " + std::to_string(chosen.ranks) + " ranks",
+                hint);
+  for (auto const& [count, what] : {std::pair{model.heads, " attention heads"}, {model.kv_heads, " key-value heads"}}) {
+    if (count % chosen.tp != 0)
+      throw error(error_kind::shape, std::to_string(count) + what + " do not divide by --tp = " + size, hint);
+  }
 }
 
 }  // namespace
@@ -38,23 +51,18 @@ grid_type grid_of(choice const& chosen, config const& model) {
     throw error(error_kind::argument, "--ranks is " + std::to_string(chosen.ranks),
                 "use 1 to " + std::to_string(most_ranks));
   }
-  if (chosen.ranks % chosen.tp != 0) {
-    throw error(error_kind::shape,
-                "--tp " + std::to_string(chosen.tp) + " does not divide the " + std::to_string(chosen.ranks) + " ranks",
-                "use --tp " + fitting({chosen.ranks, model.heads, model.kv_heads}));
-  }
+  check_tp(chosen, model);
   long const cell = static_cast<long>(chosen.ep) * chosen.etp;
   if (chosen.ranks % cell != 0) {
-    bool const inner_fits = chosen.ranks % chosen.etp == 0;
+    // The hint keeps one of the two sizes, and where neither fits takes --ep as 1.
+    int const kept = chosen.ranks % chosen.ep == 0 ? chosen.ep : 1;
     throw error(error_kind::shape,
                 "--ep " + std::to_string(chosen.ep) + " times --etp " + std::to_string(chosen.etp) + " is " +
                     std::to_string(cell) + ", which does not divide the " + std::to_string(chosen.ranks) + " ranks",
-                inner_fits
+                chosen.ranks % chosen.etp == 0
                     ? "with --etp " + std::to_string(chosen.etp) + " use --ep " + fitting({chosen.ranks / chosen.etp})
-                    : "use --etp " + fitting({chosen.ranks}));
+                    : "with --ep " + std::to_string(kept) + " use --etp " + fitting({chosen.ranks / kept}));
   }
-  heddle::check_divides("attention heads", model.heads, "--tp", chosen.tp, chosen.ranks);
-  heddle::check_divides("key-value heads", model.kv_heads, "--tp", chosen.tp, chosen.ranks);
   return {heddle::dense_mesh{chosen.tp, chosen.ranks / chosen.tp},
           heddle::expert_mesh{chosen.etp, chosen.ep, static_cast<int>(chosen.ranks / cell)}};
 }

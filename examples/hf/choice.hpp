@@ -21,8 +21,11 @@ struct choice {
   dtype_kind dtype = dtype_kind::f32;
   gemm_kind gemm = default_gemm();
   int threads = 0;       ///< inside a rank; 0 divides the machine's among the ranks
-  double deadline = 60;  ///< seconds a rank waits for the others
+  double deadline = 60;  ///< seconds a rank waits for the others in one collective
 
+  [[nodiscard]] std::chrono::nanoseconds longest_wait() const {
+    return std::chrono::nanoseconds{static_cast<std::int64_t>(deadline * 1e9)};
+  }
   /// Whether the ranks of one tp group are those that share experts: then every rank that needs a token has it already.
   [[nodiscard]] bool tokens_are_there() const { return tp == ep * etp; }
 };

@@ -43,6 +43,9 @@ index_t communicator::bytes_sent() const {
 void communicator::set_plan(std::uint64_t hash) {
   std::visit([&](auto& to) { to.set_plan(hash); }, model_->is);
 }
+void communicator::set_deadline(std::chrono::nanoseconds deadline) {
+  std::visit([&](auto& to) { to.transport().set_deadline(deadline); }, model_->is);
+}
 void communicator::agree(std::function<void()> const& check) {
   std::visit([&](auto& to) { to.agree(check); }, model_->is);
 }

@@ -27,6 +27,7 @@ class communicator {
   [[nodiscard]] int size() const;
   [[nodiscard]] index_t bytes_sent() const;
   void set_plan(std::uint64_t hash);
+  void set_deadline(std::chrono::nanoseconds deadline);
   void agree(std::function<void()> const& check);
   [[nodiscard]] communicator split(int color, int key);
 

@@ -3,6 +3,7 @@
 
 #include "rank_model.hpp"
 #include "ticker.hpp"
+#include <algorithm>
 #include <fstream>
 #include <optional>
 
@@ -55,10 +56,13 @@ outcome run_as(communicator& world, model const& whole, choice const& chosen, gr
   clock::time_point begin = clock::now();
   std::optional<rank_model<T>> mine;
   progress done{0};
+  // Ranks own unequal parts, and disks are slow: one rank may have loaded long before another.
+  world.set_deadline(std::max<std::chrono::nanoseconds>(chosen.longest_wait(), std::chrono::hours{1}));
   world.agree([&] {
     ticker const tick{done, whole, grid, world.rank(), sizeof(T), show_progress && world.rank() == 0};
     mine.emplace(whole, chosen, grid, world.rank(), store, done);
   });
+  world.set_deadline(chosen.longest_wait());
   result.load_seconds = seconds_since(begin);
 
   groups_type groups{world, grid};

@@ -103,7 +103,8 @@ options parse_options(int argc, char** argv) {
   app.add_option("--gemm", given.gemm, "onednn or reference (default: onednn where the build has it)");
   app.add_option("--threads", result.chosen.threads,
                  "threads inside a rank (default: the machine's, divided among the ranks)");
-  app.add_option("--deadline", result.chosen.deadline, "seconds a rank waits for the others")->capture_default_str();
+  app.add_option("--deadline", result.chosen.deadline, "seconds a rank waits for the others, save for loading")
+      ->capture_default_str();
   app.add_option("--out", result.out, "file to write logits F32 [B, S, V] to");
   app.add_flag("--describe", result.describe, "print the forward and backward sequence of every style");
   try {

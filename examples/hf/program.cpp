@@ -5,6 +5,7 @@
 #include "job.hpp"
 #include "report.hpp"
 #include <cstdio>
+#include <filesystem>
 #include <heddle/checkpoint/write.hpp>
 #include <optional>
 #include <thread>
@@ -35,7 +36,12 @@ prepared prepare(options const& given, choice& chosen) {
   model whole = open_model(given.model);
   grid_type const grid = grid_of(chosen, whole.settings);
   batch tokens = read_tokens(tokens_path(given), whole.settings.vocab);
-  if (!given.out.empty()) heddle::checkpoint::atomic_file const can_be_written{given.out};
+  if (!given.out.empty()) {
+    // A file cannot take the name of a folder, which renaming would say only after the run.
+    std::error_code unknown;
+    if (std::filesystem::is_directory(given.out, unknown)) heddle::checkpoint::fail_io("write", given.out, EISDIR);
+    heddle::checkpoint::atomic_file const can_be_written{given.out};
+  }
   if (chosen.threads == 0) {
     int const machine = static_cast<int>(std::thread::hardware_concurrency());
     chosen.threads = machine > chosen.ranks ? machine / chosen.ranks : 1;
@@ -56,9 +62,7 @@ void write_logits(std::string const& path, batch const& tokens, index_t vocab, s
 int run_program(options const& given) {
   if (given.exit_code >= 0) return given.exit_code;
   choice chosen = given.chosen;
-  world_options const world{.transport = chosen.transport,
-                            .ranks = chosen.ranks,
-                            .deadline = std::chrono::nanoseconds{static_cast<std::int64_t>(chosen.deadline * 1e9)}};
+  world_options const world{.transport = chosen.transport, .ranks = chosen.ranks, .deadline = chosen.longest_wait()};
   std::optional<prepared> run;
   heddle::checkpoint::shard_store store;
   return run_ranks(

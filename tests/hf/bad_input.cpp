@@ -6,14 +6,16 @@
 #include "trial.hpp"
 #include <doctest/doctest.h>
 #include <heddle/checkpoint/write.hpp>
+#include <map>
+#include <sstream>
 #include <unistd.h>
 
 namespace {
 
 using process::scratch;
 
-/// The run must fail with one line that holds `expected`, and must leave the output as it was.
-void fails(std::string const& arguments, std::string const& expected) {
+/// The run must fail with one line that holds `expected`, and must leave the output as it was. Returns the line.
+std::string fails(std::string const& arguments, std::string const& expected) {
   scratch const folder;
   std::string const out = folder.file("logits.safetensors");
   std::string const old = "what was there before";
@@ -27,6 +29,35 @@ void fails(std::string const& arguments, std::string const& expected) {
   CHECK_MESSAGE(lines[0].find(expected) != std::string::npos, lines[0], " lacks ", expected);
   CHECK_MESSAGE(process::text_of_file(out) == old, arguments);
   CHECK(std::distance(std::filesystem::directory_iterator{folder.path()}, {}) == 1);
+  return lines[0];
+}
+
+/// The run, on the demonstration, must fail as above with a hint "[with --OPTION VALUE ]use --OPTION VALUE, ...", and
+/// must succeed with every value of the hint.
+void fails_and_says_what_fits(std::string const& arguments, std::string const& expected) {
+  std::string const line = fails(arguments, expected);
+  std::map<std::string, std::string> options;
+  std::string name, word;
+  for (std::istringstream words{arguments}; words >> name >> word;) options[name] = word;
+  std::size_t const place = line.find("Fix: ");
+  REQUIRE(place != std::string::npos);
+  std::istringstream hint{line.substr(place + 5)};
+  int tried = 0;
+  bool instead = false;
+  while (hint >> word) {
+    if (word == "with" || word == "use") instead = word == "use";
+    else if (word.starts_with("--")) name = word;
+    else {
+      options[name] = std::to_string(std::stoi(word));
+      if (!instead) continue;
+      std::string run;
+      for (auto const& [option, value] : options) run.append(option).append(" ").append(value).append(" ");
+      process::result const done = process::hf_forward(run);
+      CHECK_MESSAGE(done.code == 0, run, " said ", done.err);
+      ++tried;
+    }
+  }
+  CHECK(tried >= 1);
 }
 
 /// A copy of a model with one thing changed in one of its files.
@@ -121,13 +152,19 @@ TEST_CASE("tokens") {
 }
 
 TEST_CASE("sizes that do not fit, and which ones would") {
-  fails("--ranks 4 --tp 3", "--tp 3 does not divide the 4 ranks Fix: use --tp 1, 2, 4");
-  fails("--ranks 8 --tp 8", "4 key-value heads do not divide by --tp = 8 Fix: use --tp = 1, 2, 4");
-  fails("--ranks 3 --tp 3", "8 attention heads do not divide by --tp = 3 Fix: use --tp = 1, 2");
-  fails("--ranks 4 --ep 3",
-        "--ep 3 times --etp 1 is 3, which does not divide the 4 ranks Fix: with --etp 1 use --ep 1, 2, 4");
-  fails("--ranks 4 --ep 4 --etp 2", "Fix: with --etp 2 use --ep 1, 2");
-  fails("--ranks 4 --etp 3", "Fix: use --etp 1, 2, 4");
+  // The demonstration has 8 heads and 4 key-value heads.
+  auto const& fits = fails_and_says_what_fits;
+  fits("--ranks 4 --tp 3", "--tp 3 does not divide the 4 ranks Fix: use --tp 1, 2, 4");
+  fits("--ranks 12 --tp 8", "--tp 8 does not divide the 12 ranks Fix: use --tp 1, 2, 4");
+  fits("--ranks 8 --tp 8", "4 key-value heads do not divide by --tp = 8 Fix: use --tp 1, 2, 4");
+  fits("--ranks 3 --tp 3", "8 attention heads do not divide by --tp = 3 Fix: use --tp 1");
+  fits("--ranks 6 --tp 6", "8 attention heads do not divide by --tp = 6 Fix: use --tp 1, 2");
+  fits("--ranks 4 --ep 3",
+       "--ep 3 times --etp 1 is 3, which does not divide the 4 ranks Fix: with --etp 1 use --ep 1, 2, 4");
+  fits("--ranks 4 --ep 4 --etp 2", "Fix: with --etp 2 use --ep 1, 2");
+  fits("--ranks 4 --etp 3", "Fix: with --ep 1 use --etp 1, 2, 4");
+  fits("--ranks 4 --ep 2 --etp 3", "Fix: with --ep 2 use --etp 1, 2");
+  fits("--ranks 4 --ep 3 --etp 3", "Fix: with --ep 1 use --etp 1, 2, 4");
   fails("--ranks 0", "--ranks is 0");
   fails("--ranks 4 --tp -1", "--tp is -1");
   fails("--ranks 1000", "use 1 to 64");
@@ -146,18 +183,28 @@ TEST_CASE("names and options") {
 }
 
 TEST_CASE("an output that cannot be written") {
-  process::result done = process::hf_forward("--out /nowhere/logits.safetensors");
-  CHECK(done.code == 1);
-  CHECK(done.out.empty());
-  CHECK(done.lines().size() == 1);
-  CHECK(done.err.find("cannot write '/nowhere/logits.safetensors'") != std::string::npos);
-  if (geteuid() == 0) return;  // root writes everywhere
+  auto const refused = [](std::string const& out, std::string const& reason) {
+    process::result const done = process::hf_forward("--out " + out);
+    CHECK(done.code == 1);
+    CHECK_MESSAGE(done.out.empty(), out, " printed ", done.out);
+    CHECK(done.lines().size() == 1);
+    CHECK_MESSAGE(done.err.find("cannot write '" + out + "': " + reason) != std::string::npos, done.err);
+  };
+  refused("/nowhere/logits.safetensors", "No such file");
   scratch const folder;
   std::string const old = folder.file("logits.safetensors");
   process::write_file(old, "old");
+  auto const old_alone = [&] {
+    CHECK(process::text_of_file(old) == "old");
+    CHECK(std::distance(std::filesystem::recursive_directory_iterator{folder.path()}, {}) == 1);
+  };
+  refused(old + "/logits", "Not a directory");
+  old_alone();
+  refused(folder.path().string(), "Is a directory");
+  old_alone();
+  if (geteuid() == 0) return;  // root writes everywhere
   std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
-  done = process::hf_forward("--out " + old);
+  refused(old, "Permission denied");
   std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
-  CHECK(done.code == 1);
-  CHECK(process::text_of_file(old) == "old");
+  old_alone();
 }

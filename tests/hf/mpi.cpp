@@ -4,6 +4,7 @@
 
 #include "trial.hpp"
 #include <doctest/doctest.h>
+#include <heddle/checkpoint/write.hpp>
 
 namespace {
 
@@ -24,8 +25,15 @@ std::string model(char const* name) { return "--model " + trial::golden() + "/mo
 
 void fails_once(int processes, std::string const& arguments, std::string const& expected) {
   if (!process::has_mpi()) return;
-  process::result const done = process::under_mpirun(processes, arguments);
+  process::scratch const folder;
+  std::string const out = folder.file("logits");
+  process::write_file(out, "old");
+  bool const own_out = arguments.find("--out ") != std::string::npos;
+  process::result const done = process::under_mpirun(processes, own_out ? arguments : arguments + " --out " + out);
   CHECK_MESSAGE(done.code == 1, arguments);
+  CHECK_MESSAGE(done.out.empty(), arguments, " printed ", done.out);
+  CHECK_MESSAGE(process::text_of_file(out) == "old", arguments);
+  CHECK(std::distance(std::filesystem::directory_iterator{folder.path()}, {}) == 1);
   auto const lines = done.lines();
   REQUIRE_MESSAGE(lines.size() == 1, arguments, " said ", done.err);
   CHECK_MESSAGE(lines[0].find(expected) != std::string::npos, lines[0], " lacks ", expected);
@@ -43,6 +51,12 @@ TEST_CASE("mpi: masked") {
 TEST_CASE("mpi: all_gather, dense layers") {
   same_bits(model("qwen3_moe_odd") + " --tp 2 --ep 3 --dispatcher all_gather", 6);
 }
+TEST_CASE("mpi: all_gather and grouped experts, seven processes for ten experts") {
+  same_bits(model("olmoe_gqa") + " --ep 7 --dispatcher all_gather --expert grouped", 7);
+}
+TEST_CASE("mpi: masked and grouped experts, five processes") {
+  same_bits(model("mixtral_top1") + " --ep 5 --dispatcher masked --expert grouped", 5);
+}
 TEST_CASE("mpi: bf16") { same_bits(model("qwen3_moe_bf16") + " --tp 2 --ep 2 --dtype bf16", 4); }
 
 TEST_CASE("mpi: errors are said once") {
@@ -52,4 +66,14 @@ TEST_CASE("mpi: errors are said once") {
   fails_once(2, "--ranks 2 --colour red", "--colour");
   fails_once(2, "--ranks 2 --model /nowhere", "cannot open '/nowhere/config.json'");
   fails_once(2, "--ranks 2 --out /nowhere/logits", "cannot write '/nowhere/logits'");
+
+  process::scratch const folder;
+  std::string const copy = folder.copy_of("qwen3_moe_demo");
+  std::int64_t const ids[] = {1, 97, 2};
+  heddle::checkpoint::tensor_entry const entry{"input_ids", heddle::dtype::i64, {1, 3}, std::as_bytes(std::span{ids})};
+  heddle::checkpoint::write(copy + "/tokens.safetensors", std::span{&entry, 1});
+  fails_once(2, "--ranks 2 --ep 2 --model " + copy, "token 1 of sequence 0 is 97, outside the vocabulary of 97");
+  std::string const weights = copy + "/model.safetensors";
+  std::filesystem::resize_file(weights, std::filesystem::file_size(weights) - 1);
+  fails_once(2, "--ranks 2 --ep 2 --model " + copy, "[safetensors.");
 }

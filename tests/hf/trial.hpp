@@ -45,7 +45,7 @@ inline hf::outcome run(subject const& on, hf::choice const& chosen) { return run
 /// Every W, A, B, C that fits the model.
 inline std::vector<hf::choice> meshes(hf::config const& model) {
   std::vector<hf::choice> all;
-  for (int ranks : {1, 2, 3, 4, 6, 8}) {
+  for (int ranks : {1, 2, 3, 4, 5, 6, 7, 8}) {
     for (int tp = 1; tp <= ranks; ++tp) {
       if (ranks % tp != 0 || model.heads % tp != 0 || model.kv_heads % tp != 0) continue;
       for (int ep = 1; ep <= ranks; ++ep) {
