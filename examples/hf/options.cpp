@@ -56,13 +56,14 @@ void settle(options& result, texts const& given, bool sizes_given) {
                 "--comm threads in a job of " + std::to_string(processes_started()) + " processes",
                 "add --comm mpi, or start it without mpirun");
   }
-  if (!(chosen.deadline > 0 && chosen.deadline < 1e9)) {
+  if (!(chosen.deadline >= 1e-3 && chosen.deadline < 1e9)) {
     throw error(error_kind::argument, "--deadline is " + std::to_string(chosen.deadline) + " seconds",
-                "use a positive number");
+                "use a number from 0.001");
   }
-  if (chosen.threads < 0)
+  if (chosen.threads < 0 || chosen.threads > 1024) {
     throw error(error_kind::argument, "--threads is " + std::to_string(chosen.threads),
-                "use 1 or more, or 0 to share the machine");
+                "use 1 to 1024, or 0 to share the machine");
+  }
   if (result.model.empty()) {
     // The repository's demonstration: a small Qwen3-MoE over four ranks.
     char const* const moved = std::getenv("HEDDLE_GOLDEN_DIR");

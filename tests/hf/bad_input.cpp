@@ -179,7 +179,9 @@ TEST_CASE("names and options") {
   fails("--ranks two", "--ranks");
   fails("--colour red", "--colour");
   fails("--deadline 0", "--deadline");
+  fails("--deadline 1e-10", "use a number from 0.001");
   fails("--threads -2", "--threads is -2");
+  fails("--threads 600000000", "use 1 to 1024");
 }
 
 TEST_CASE("an output that cannot be written") {

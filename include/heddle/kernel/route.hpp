@@ -48,6 +48,15 @@ struct top_k_then_softmax {
   }
 };
 
+/// Throws `error_kind::argument` where k is not between 1 and the number of experts or above `most_slots`.
+inline void check_top_k(index_t k, index_t experts) {
+  if (k < 1 || k > most_slots || k > experts) {
+    throw error(error_kind::argument,
+                "a token cannot choose " + std::to_string(k) + " of " + std::to_string(experts) + " experts",
+                "use a k from 1 to the number of experts, at most " + std::to_string(most_slots));
+  }
+}
+
 /// ids[t] = the k experts with the largest logits, in that order (see top_k.hpp); weights[t] = factor times what
 /// `Weighting` says. A softmax keeps the order of its logits, so both policies select on the logits: never less exact,
 /// and a row with a few NaN still selects its numbers first, while its weights show the NaN. logits [T, E] in f32 or
@@ -60,16 +69,8 @@ struct route {
   float factor = 1;
   rows<Real, Memory> scores{};
 
-  /// Throws `error_kind::argument` where k is not between 1 and the number of experts or above `most_slots`.
-  void check() const {
-    index_t const k = ids.row_size();
-    index_t const experts = logits.row_size();
-    if (k < 1 || k > most_slots || k > experts) {
-      throw error(error_kind::argument,
-                  "a token cannot choose " + std::to_string(k) + " of " + std::to_string(experts) + " experts",
-                  "use a k from 1 to the number of experts, at most " + std::to_string(most_slots));
-    }
-  }
+  /// See `check_top_k`.
+  void check() const { check_top_k(ids.row_size(), logits.row_size()); }
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {

@@ -17,6 +17,7 @@ template <class Selection, int TopK, class Frame, class Real, class Memory>
 auto run(choose<Selection, TopK>, Frame& frame, activation<Real, Memory> logits) {
   index_t const height = logits.data.template size<tokens>();
   index_t const k = TopK == static_cast<int>(dynamic) ? frame.weights().top_k : TopK;
+  kernel::check_top_k(k, logits.data.template size<hidden>());
   auto ids = frame.template scratch<std::int32_t>(height * k);
   auto weights = frame.template scratch<float>(height * k);
   extents<tokens, slots> const shape{height, k};
@@ -24,7 +25,6 @@ auto run(choose<Selection, TopK>, Frame& frame, activation<Real, Memory> logits)
                                                                           .ids = {ids.data(), shape},
                                                                           .weights = {weights.data(), shape},
                                                                           .factor = frame.weights().route_scale};
-  route.check();
   frame.launch(route, height);
   frame.routing.ids = {ids.data(), shape};
   frame.routing.experts = logits.data.template size<hidden>();

@@ -41,6 +41,20 @@ TEST_CASE("choose gives ids in falling order and their weights; k may come from 
   });
 }
 
+TEST_CASE("a k that cannot be is refused before memory is taken for it") {
+  for (index_t const k : {index_t{-1}, index_t{-1'000'000'000'000}, index_t{0}, index_t{5}}) {
+    moe_weights<float> weights{};
+    weights.top_k = k;
+    in_frames<ep>(mesh<ep>{1}, weights, [&](auto& frame, int) {
+      std::size_t const before = frame.execution().scratch().peak_bytes();
+      list const logits{0, 1, 2, 3};
+      using dynamic_k = choose<after_top_k, static_cast<int>(dynamic)>;
+      CHECK_THROWS_AS(static_cast<void>(run(dynamic_k{}, frame, value(logits, 1, 4))), error);
+      CHECK(frame.execution().scratch().peak_bytes() == before);
+    });
+  }
+}
+
 TEST_CASE("mask_routing keeps the own experts of ceil pieces: 5 over 3 is 2 2 1") {
   moe_weights<float> weights{};
   weights.top_k = 5;
