@@ -17,11 +17,19 @@ namespace detail {
   return !text.empty();
 }
 
+/// Where the first component ends: at its dot, or at the end of the text. (std::string_view::find is no constant to g++
+/// under -fsanitize=undefined.)
+[[nodiscard]] constexpr std::size_t end_of_component(std::string_view text) {
+  std::size_t dot = 0;
+  while (dot < text.size() && text[dot] != '.') ++dot;
+  return dot;
+}
+
 /// Takes the part up to the next dot off the front.
 constexpr std::string_view take_component(std::string_view& text) {
-  std::size_t const dot = text.find('.');
+  std::size_t const dot = end_of_component(text);
   std::string_view const component = text.substr(0, dot);
-  text = dot == std::string_view::npos ? std::string_view{} : text.substr(dot + 1);
+  text = dot == text.size() ? std::string_view{} : text.substr(dot + 1);
   return component;
 }
 
@@ -30,8 +38,8 @@ constexpr std::string_view take_component(std::string_view& text) {
 /// Whether `pattern` names `name`, component by component.
 [[nodiscard]] constexpr bool matches(std::string_view pattern, std::string_view name) {
   for (;;) {
-    bool const pattern_ends = pattern.find('.') == std::string_view::npos;
-    bool const name_ends = name.find('.') == std::string_view::npos;
+    bool const pattern_ends = detail::end_of_component(pattern) == pattern.size();
+    bool const name_ends = detail::end_of_component(name) == name.size();
     std::string_view const wanted = detail::take_component(pattern);
     std::string_view const given = detail::take_component(name);
     // A `*` in the name is a model's code asking for the rule of every layer at once.
