@@ -8,32 +8,6 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace kernel {
 
-/// y = columns [begin, begin + width of y) of x; x [T, W], y [T, w].
-template <element T, class Memory = host_memory>
-struct take_columns {
-  rows<T const, Memory> x;
-  index_t begin = 0;
-  rows<T, Memory> y;
-
-  template <team Team>
-  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
-    copy_row(team, y.row_size(), x.row(row) + begin, y.row(row));
-  }
-};
-
-/// Columns [begin, begin + width of x) of y = x, the other columns stay; x [T, w], y [T, W].
-template <element T, class Memory = host_memory>
-struct put_columns {
-  rows<T const, Memory> x;
-  index_t begin = 0;
-  rows<T, Memory> y;
-
-  template <team Team>
-  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
-    copy_row(team, x.row_size(), x.row(row), y.row(row) + begin);
-  }
-};
-
 /// Columns [to, to + width) of y = columns [from, from + width) of x; x [T, W], y [T, V].
 template <element T, class Memory = host_memory>
 struct copy_columns {
