@@ -8,7 +8,8 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
-/// The communicators of one rank, one for each of `Groups`; what an execution asks for by group.
+/// The communicators of one rank, one for each of `Groups`, which may be `joint` ones; what an execution asks for by
+/// group.
 template <communicator Communicator, class... Groups>
 class mesh_groups {
  public:
@@ -40,12 +41,14 @@ class mesh_groups {
  private:
   template <class Group, class... Members>
   void add(Communicator& world, mesh<Members...> const& grid) {
-    auto const members = grid.template members<Group>(world.rank());
-    communicators_.push_back(world.split(members.first, grid.template coordinate<Group>(world.rank())));
+    int const first = [&]<class... Parts>(type_list<Parts...>) {
+      return grid.template members<Parts...>(world.rank()).first;
+    }(members_of_t<Group>{});
+    communicators_.push_back(world.split(first, grid.template coordinate<Group>(world.rank())));
   }
   template <class Group, class Dense, class Expert>
   void add(Communicator& world, folding<Dense, Expert> const& grid) {
-    if constexpr (contains_v<Group, typename Dense::groups>) add<Group>(world, grid.dense());
+    if constexpr (Dense::template has<Group>) add<Group>(world, grid.dense());
     else add<Group>(world, grid.expert());
   }
 

@@ -46,16 +46,16 @@ class folding {
   [[nodiscard]] constexpr Expert const& expert() const { return expert_; }
   /// The number of ranks, the same in both grids.
   [[nodiscard]] constexpr int world() const { return dense_.world(); }
-  /// The size of a group of either grid.
+  /// The size of a group of either grid, or of a `joint` of groups of one of them.
   template <class Group>
   [[nodiscard]] constexpr int size() const {
-    if constexpr (contains_v<Group, typename Dense::groups>) return dense_.template size<Group>();
+    if constexpr (Dense::template has<Group>) return dense_.template size<Group>();
     else return expert_.template size<Group>();
   }
-  /// The index of `rank` in a group of either grid.
+  /// The index of `rank` in a group of either grid, or in a `joint` of groups of one of them.
   template <class Group>
   [[nodiscard]] constexpr int coordinate(int rank) const {
-    if constexpr (contains_v<Group, typename Dense::groups>) return dense_.template coordinate<Group>(rank);
+    if constexpr (Dense::template has<Group>) return dense_.template coordinate<Group>(rank);
     else return expert_.template coordinate<Group>(rank);
   }
 

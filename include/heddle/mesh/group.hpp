@@ -5,6 +5,8 @@
 #pragma once
 
 #include <heddle/core/fixed_string.hpp>
+#include <heddle/core/type_list.hpp>
+#include <initializer_list>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -29,5 +31,51 @@ struct tp : group<"tp", 60> {};    ///< tensor parallel
 template <class Outer, class Inner>
 inline constexpr bool outside_v = Outer::nesting != Inner::nesting ? Outer::nesting < Inner::nesting
                                                                    : Outer::name.view() < Inner::name.view();
+
+namespace detail {
+
+template <class... Members>
+consteval auto joint_name() {
+  char text[(std::size_t{0} + ... + (Members::name.view().size() + 1))]{};  // a dot behind each, the last one the zero
+  std::size_t at = 0;
+  auto const append = [&](std::string_view name) {
+    if (at > 0) text[at++] = '.';
+    for (char const letter : name) text[at++] = letter;
+  };
+  (append(Members::name.view()), ...);
+  return fixed_string{text};
+}
+
+consteval int smallest(std::initializer_list<int> numbers) {
+  int least = *numbers.begin();
+  for (int const number : numbers) least = number < least ? number : least;
+  return least;
+}
+
+}  // namespace detail
+
+/// Several groups of one mesh as one group, the first member fastest: the rank of `joint<etp, ep>` is
+/// etp + ETP * ep, its name "etp.ep". Its place in mesh order is that of its outermost member.
+template <class... Members>
+struct joint {
+  static_assert(sizeof...(Members) > 0 && ((std::size_t{0} + ... + index_of_v<Members, type_list<Members...>>)*2 ==
+                                           sizeof...(Members) * (sizeof...(Members) - 1)),
+                "[heddle.joint.members] a joint group has no member, or one twice. Fix: name each member once.");
+  using members = type_list<Members...>;
+  static constexpr auto name = detail::joint_name<Members...>();
+  static constexpr int nesting = detail::smallest({Members::nesting...});
+};
+
+/// The groups that `Group` is made of: the members of a joint group, or itself.
+template <class Group>
+struct members_of {
+  using type = type_list<Group>;
+};
+template <class... Members>
+struct members_of<joint<Members...>> {
+  using type = type_list<Members...>;
+};
+template <class Group>
+using members_of_t = typename members_of<Group>::type;
 
 }  // namespace heddle::inline HEDDLE_ABI

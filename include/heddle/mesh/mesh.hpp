@@ -45,6 +45,12 @@ class mesh {
                     sizeof...(Groups) * (sizeof...(Groups) - (sizeof...(Groups) > 0)),
                 "[heddle.mesh.twice] a group stands twice in one mesh. Fix: name each group once.");
 
+  /// Whether the mesh has `Group`, or every member of a `joint` group.
+  template <class Group>
+  static constexpr bool has = []<class... Members>(type_list<Members...>) {
+    return (contains_v<Members, groups> && ...);
+  }(members_of_t<Group>{});
+
   /// Every group of size one.
   constexpr mesh() { sizes_.fill(1); }
   /// One size a group, in the order of the template arguments. Throws `error_kind::shape` on a size below one.
@@ -68,11 +74,15 @@ class mesh {
     for (int size : sizes_) product *= size;
     return product;
   }
-  /// The size of `Group`; 1 for a group this mesh does not have.
+  /// The size of `Group`, which may be a `joint` one; 1 for a group this mesh does not have.
   template <class Group>
   [[nodiscard]] constexpr int size() const {
     if constexpr (contains_v<Group, groups>) return sizes_[index_of_v<Group, groups>];
-    else return 1;
+    else if constexpr (std::same_as<members_of_t<Group>, type_list<Group>>) return 1;
+    else
+      return [this]<class... Members>(type_list<Members...>) {
+        return (1 * ... * size<Members>());
+      }(members_of_t<Group>{});
   }
   /// How far apart in rank two neighbours in `Group` are.
   template <class Group>
@@ -81,11 +91,18 @@ class mesh {
     for (std::size_t i = 0; i < index_of_v<Group, groups>; ++i) product *= sizes_[i];
     return product;
   }
-  /// The index of `rank` in its `Group`; 0 for a group this mesh does not have.
+  /// The index of `rank` in its `Group`, which may be a `joint` one; 0 for a group this mesh does not have.
   template <class Group>
   [[nodiscard]] constexpr int coordinate(int rank) const {
     if constexpr (contains_v<Group, groups>) return rank / stride<Group>() % size<Group>();
-    else return 0;
+    else if constexpr (std::same_as<members_of_t<Group>, type_list<Group>>) return 0;
+    else
+      return [this, rank]<class... Members>(type_list<Members...>) {
+        int index = 0;
+        int stride = 1;
+        ((index += stride * coordinate<Members>(rank), stride *= size<Members>()), ...);
+        return index;
+      }(members_of_t<Group>{});
   }
   /// The ranks that share with `rank` every coordinate except those of `Members`.
   template <class... Members>

@@ -66,3 +66,20 @@ TEST_CASE("a rank alone has every group to itself") {
   CHECK(groups.get<tp>().size() == 1);
   CHECK(groups.get<ep>().rank() == 0);
 }
+
+TEST_CASE("a joint group holds the ranks of all its members, the first fastest") {
+  folding<> const grid{dense_mesh{4, 3}, expert_mesh{2, 3, 2}};
+  host::thread_world world{12};
+  host::run(world, [&](host::thread_communicator& c) {
+    mesh_groups<host::thread_communicator, joint<etp, ep>, joint<ep, etp>, ep, joint<tp, dp>> groups{c, grid};
+    int const rank = c.rank();
+    int const first = rank / 6 * 6;
+    CHECK(groups.get<joint<etp, ep>>().rank() == rank % 6);
+    CHECK(world_ranks<joint<etp, ep>>(groups, rank) ==
+          std::vector<int>{first, first + 1, first + 2, first + 3, first + 4, first + 5});
+    CHECK(world_ranks<joint<ep, etp>>(groups, rank) ==
+          std::vector<int>{first, first + 2, first + 4, first + 1, first + 3, first + 5});
+    CHECK(groups.get<ep>().size() == 3);
+    CHECK(groups.get<joint<tp, dp>>().rank() == rank);
+  });
+}

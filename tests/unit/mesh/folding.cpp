@@ -67,3 +67,12 @@ TEST_CASE("folding: unequal worlds and pipeline stages of other ranks are refuse
           folding<dense, inverted>{dense{2, 2, 1}, inverted{1, 1, 4, 1}};
         }) == error_kind::io);  // one stage
 }
+
+TEST_CASE("joint: groups of one grid, wherever it stands") {
+  constexpr folding<> grid{dense_mesh{4, 2}, expert_mesh{2, 2, 2}};
+  static_assert(grid.size<joint<tp, dp>>() == 8 && grid.size<joint<etp, edp>>() == 4);
+  for (int rank = 0; rank < 8; ++rank) {
+    CHECK(grid.coordinate<joint<dp, tp>>(rank) == rank / 4 + 2 * (rank % 4));
+    CHECK(grid.coordinate<joint<etp, edp>>(rank) == rank % 2 + 2 * (rank / 4));
+  }
+}

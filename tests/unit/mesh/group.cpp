@@ -24,3 +24,12 @@ TEST_CASE("outside_v: of two different groups one is outside") {
   static_assert(outside_v<dp, edp> != outside_v<edp, dp>);
   static_assert(outside_v<etp, tp> != outside_v<tp, etp>);
 }
+
+TEST_CASE("joint: its name is its members', its place that of the outermost") {
+  static_assert(joint<etp, ep>::name.view() == "etp.ep" && joint<ep>::name.view() == "ep");
+  static_assert(joint<tp, cp, dp>::name.view() == "tp.cp.dp");
+  static_assert(joint<etp, ep>::nesting == ep::nesting && joint<tp, cp, dp>::nesting == dp::nesting);
+  static_assert(outside_v<edp, joint<etp, ep>> && outside_v<joint<etp, ep>, etp>);
+  static_assert(std::same_as<members_of_t<joint<etp, ep>>, type_list<etp, ep>>);
+  static_assert(std::same_as<members_of_t<north>, type_list<north>>);
+}

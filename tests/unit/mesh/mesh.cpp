@@ -100,3 +100,18 @@ TEST_CASE("mesh: more ranks than an int can count are refused") {
   CHECK_THROWS_AS(static_cast<void>(mesh<tp, dp>{65536, 65536}), error);
   CHECK_THROWS_AS(static_cast<void>(mesh<tp, ep, dp>{65536, 65536, 65536}), error);
 }
+
+TEST_CASE("joint: the first member is fastest, whatever the order in the mesh") {
+  constexpr mesh<etp, ep, edp> grid{2, 3, 2};
+  static_assert(grid.has<joint<etp, ep>> && grid.has<ep> && !grid.has<tp> && !grid.has<joint<tp, ep>>);
+  static_assert(grid.size<joint<etp, ep>>() == 6 && grid.size<joint<edp, etp>>() == 4);
+  static_assert(grid.size<joint<tp, ep>>() == 3 && grid.coordinate<joint<tp, dp>>(7) == 0);
+  for (int rank = 0; rank < grid.world(); ++rank) {
+    CHECK(grid.coordinate<joint<etp, ep>>(rank) == rank % 6);
+    CHECK(grid.coordinate<joint<ep, etp>>(rank) == rank / 2 % 3 + 3 * (rank % 2));
+    CHECK(grid.coordinate<joint<edp, etp>>(rank) == rank / 6 + 2 * (rank % 2));
+    CHECK(grid.coordinate<joint<ep>>(rank) == grid.coordinate<ep>(rank));
+    auto const members = grid.members<ep, etp>(rank);
+    CHECK(members[grid.coordinate<joint<ep, etp>>(rank)] == rank);
+  }
+}
