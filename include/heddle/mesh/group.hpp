@@ -6,7 +6,6 @@
 
 #include <heddle/core/fixed_string.hpp>
 #include <heddle/core/type_list.hpp>
-#include <initializer_list>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -46,10 +45,11 @@ consteval auto joint_name() {
   return fixed_string{text};
 }
 
-consteval int smallest(std::initializer_list<int> numbers) {
-  int least = *numbers.begin();
-  for (int const number : numbers) least = number < least ? number : least;
-  return least;
+template <class First, class... Others>
+consteval int outermost() {
+  int nesting = First::nesting;
+  ((nesting = Others::nesting < nesting ? Others::nesting : nesting), ...);
+  return nesting;
 }
 
 }  // namespace detail
@@ -63,7 +63,7 @@ struct joint {
                 "[heddle.joint.members] a joint group has no member, or one twice. Fix: name each member once.");
   using members = type_list<Members...>;
   static constexpr auto name = detail::joint_name<Members...>();
-  static constexpr int nesting = detail::smallest({Members::nesting...});
+  static constexpr int nesting = detail::outermost<Members...>();
 };
 
 /// The groups that `Group` is made of: the members of a joint group, or itself.

@@ -79,10 +79,7 @@ class mesh {
   [[nodiscard]] constexpr int size() const {
     if constexpr (contains_v<Group, groups>) return sizes_[index_of_v<Group, groups>];
     else if constexpr (std::same_as<members_of_t<Group>, type_list<Group>>) return 1;
-    else
-      return [this]<class... Members>(type_list<Members...>) {
-        return (1 * ... * size<Members>());
-      }(members_of_t<Group>{});
+    else return size_of(members_of_t<Group>{});
   }
   /// How far apart in rank two neighbours in `Group` are.
   template <class Group>
@@ -96,13 +93,7 @@ class mesh {
   [[nodiscard]] constexpr int coordinate(int rank) const {
     if constexpr (contains_v<Group, groups>) return rank / stride<Group>() % size<Group>();
     else if constexpr (std::same_as<members_of_t<Group>, type_list<Group>>) return 0;
-    else
-      return [this, rank]<class... Members>(type_list<Members...>) {
-        int index = 0;
-        int stride = 1;
-        ((index += stride * coordinate<Members>(rank), stride *= size<Members>()), ...);
-        return index;
-      }(members_of_t<Group>{});
+    else return coordinate_of(rank, members_of_t<Group>{});
   }
   /// The ranks that share with `rank` every coordinate except those of `Members`.
   template <class... Members>
@@ -115,6 +106,18 @@ class mesh {
   friend constexpr bool operator==(mesh const&, mesh const&) = default;
 
  private:
+  template <class... Members>
+  [[nodiscard]] constexpr int size_of(type_list<Members...>) const {
+    return (1 * ... * size<Members>());
+  }
+  template <class... Members>
+  [[nodiscard]] constexpr int coordinate_of(int rank, type_list<Members...>) const {
+    int index = 0;
+    int stride = 1;
+    ((index += stride * coordinate<Members>(rank), stride *= size<Members>()), ...);
+    return index;
+  }
+
   std::array<int, sizeof...(Groups)> sizes_{};
 };
 
