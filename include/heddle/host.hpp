@@ -5,9 +5,13 @@
 #include <heddle/host/dot_tile.hpp>
 #include <heddle/host/execution.hpp>
 #include <heddle/host/family.hpp>
+#include <heddle/host/gemm_calls.hpp>
+#include <heddle/host/gemm_checks.hpp>
 #include <heddle/host/gemm_sweep.hpp>
 #include <heddle/host/index_build.hpp>
 #include <heddle/host/launch_rows.hpp>
+#include <heddle/host/outer_sweep.hpp>
+#include <heddle/host/outer_tile.hpp>
 #include <heddle/host/pack_panel.hpp>
 #include <heddle/host/parallel.hpp>
 #include <heddle/host/reference_gemm.hpp>

@@ -9,7 +9,8 @@
 namespace heddle::inline HEDDLE_ABI {
 
 /// - `communicator<Group>()`: the communicator of a group (not checked here: the groups are the layer's).
-/// - `multiply(x, w, y)`, `multiply_grouped(x, counts, w, y)`: see concepts/gemm.hpp.
+/// - `multiply(x, w, y)`, `multiply_grouped(x, counts, w, y)`: see concepts/gemm.hpp. A backward pass asks also for
+///   `multiply_transposed`, `accumulate_outer` and the two with `_grouped`.
 /// - `launch(kernel, rows)`: kernel(team, row) for every row.
 /// - `allocate<T>(n)`: scratch in `memory`; `allocate_counts(n)`: scratch on the host.
 /// - `order_by_expert(ids, first, counts, row_to_token, row_to_slot, slot_to_row)`: a stable order of the pairs whose

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a layer asks of matrix multiplication.
+// What a layer asks of matrix multiplication, forward and backward.
 #pragma once
 
 #include <concepts>
@@ -23,6 +23,25 @@ concept gemm_policy = requires(Type& policy, rows<float const> x, matrix<float c
   { Type::row_invariant } -> std::convertible_to<bool>;
   policy.multiply(x, w, y, threads);
   policy.multiply_grouped(x, counts, w_of_experts, y, threads);
+};
+
+/// What the backward pass asks beyond that, and layers whose weights are stored transposed:
+///   multiply_transposed(x [T, O], w [O, I], y [T, I], threads):  y[t, i] = sum over o of x[t, o] w[o, i];
+///   accumulate_outer(dy [T, O], x [T, I], dw [O, I], threads):  dw[o, i] += sum over t of dy[t, o] x[t, i];
+/// and both with `_grouped`: rows sorted by expert, counts [E] behind the first argument, weights [E, O, I]. Experts
+/// without rows keep their dw. x of the first and dy of the second have the element type T of the weights or
+/// activations they meet, or `accumulator_t<T>`; dw is of `accumulator_t<T>`. The promise about rows holds for
+/// `multiply_transposed`. Tokens enter dw in ascending blocks that depend on their number alone: the bits of dw depend
+/// on the arguments, never on threads, whatever `row_invariant` says.
+template <class Type>
+concept gradient_gemm_policy = gemm_policy<Type> &&
+    requires(Type& policy, rows<float const> x, matrix<float const> w, rows<float> y,
+             matrices<float const> w_of_experts, matrix<float> dw, matrices<float> dw_of_experts,
+             std::span<index_t const> counts, int threads) {
+  policy.multiply_transposed(x, w, y, threads);
+  policy.multiply_transposed_grouped(x, counts, w_of_experts, y, threads);
+  policy.accumulate_outer(x, x, dw, threads);
+  policy.accumulate_outer_grouped(x, counts, x, dw_of_experts, threads);
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

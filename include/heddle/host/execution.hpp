@@ -44,6 +44,29 @@ class execution {
     gemm_->multiply_grouped(rows<std::remove_const_t<X> const>{x}, counts, w, y, threads_);
   }
 
+  /// x [T, O], w [O, I], y [T, I]: y = x w, the gradient of an input. Throws `shape` where they do not fit.
+  template <class X, class W, class Y>
+  void multiply_transposed(rows<X> x, matrix<W const> w, rows<Y> y) const {
+    gemm_->multiply_transposed(rows<std::remove_const_t<X> const>{x}, w, y, threads_);
+  }
+  /// x [R, O] sorted by expert, counts [E], w [E, O, I], y [R, I]. Throws `shape` where they do not fit.
+  template <class X, class W, class Y>
+  void multiply_transposed_grouped(rows<X> x, std::span<index_t const> counts, matrices<W const> w, rows<Y> y) const {
+    gemm_->multiply_transposed_grouped(rows<std::remove_const_t<X> const>{x}, counts, w, y, threads_);
+  }
+  /// dy [T, O], x [T, I], dw [O, I]: dw += dy^T x, the gradient of a weight. Throws `shape` where they do not fit.
+  template <class Dy, class X, class Dw>
+  void accumulate_outer(rows<Dy> dy, rows<X> x, matrix<Dw> dw) const {
+    gemm_->accumulate_outer(rows<std::remove_const_t<Dy> const>{dy}, rows<std::remove_const_t<X> const>{x}, dw,
+                            threads_);
+  }
+  /// dy [R, O] and x [R, I] sorted by expert, counts [E], dw [E, O, I]. Throws `shape` where they do not fit.
+  template <class Dy, class X, class Dw>
+  void accumulate_outer_grouped(rows<Dy> dy, std::span<index_t const> counts, rows<X> x, matrices<Dw> dw) const {
+    gemm_->accumulate_outer_grouped(rows<std::remove_const_t<Dy> const>{dy}, counts,
+                                    rows<std::remove_const_t<X> const>{x}, dw, threads_);
+  }
+
   /// `kernel(serial_team, row)` for every row < count.
   template <class Kernel>
   void launch(Kernel const& kernel, index_t count) const {

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the host GEMMs share: the checks of sizes, and the list of blocks that threads take one by one.
+// The blocks of a product that threads take one by one.
 #pragma once
 
-#include <heddle/core/error.hpp>
-#include <heddle/tensor/view.hpp>
+#include <heddle/tensor/extents.hpp>
 #include <span>
-#include <type_traits>
 #include <vector>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -25,18 +23,15 @@ struct gemm_block {
 /// takes it.
 class gemm_sweep {
  public:
-  /// Rewrites the list. `counts[e]` rows each; throws `error_kind::argument` for a negative count.
+  /// Rewrites the list. `counts[e]` rows each, none negative.
   void plan(std::span<index_t const> counts, index_t columns, index_t rows_of_block, index_t columns_of_block) {
     columns_ = columns;
     block_ = {.expert = 0, .row = 0, .rows = rows_of_block, .column = 0, .columns = columns_of_block};
     groups_.clear();
+    groups_.reserve(counts.size());  // what later counts need, too
     index_t row = 0;
     index_t block = 0;
     for (std::size_t e = 0; e < counts.size(); ++e) {
-      if (counts[e] < 0) {
-        throw error(error_kind::argument, "expert " + std::to_string(e) + " has " + std::to_string(counts[e]) + " rows",
-                    "counts start at zero");
-      }
       if (counts[e] > 0) groups_.push_back({static_cast<index_t>(e), row, counts[e], block});
       row += counts[e];
       block += pieces(counts[e], rows_of_block) * pieces(columns, columns_of_block);
@@ -74,37 +69,6 @@ class gemm_sweep {
   index_t rows_ = 0;
   index_t size_ = 0;
 };
-
-/// What a GEMM takes as activations and weights: one element type, constant or not.
-template <class W, class X>
-concept same_element = real<std::remove_const_t<X>> && std::is_same_v<W const, X const>;
-
-/// Throws `error_kind::shape` unless x [rows, K], weights [..., N, K] and y [rows, N] fit.
-template <class X, class W, class Y>
-void check_gemm(X const& x, W const& w, Y const& y, index_t rows) {
-  auto const text = [](index_t a, index_t b) { return "[" + std::to_string(a) + ", " + std::to_string(b) + "]"; };
-  index_t const columns = w.template size<out_features>();
-  index_t const inner = w.template size<in_features>();
-  if (x.row_size() != inner || y.row_size() != columns || x.template size<tokens>() != rows ||
-      y.template size<tokens>() != rows) {
-    throw error(error_kind::shape,
-                "x " + text(x.template size<tokens>(), x.row_size()) + " times w " + text(columns, inner) + " into y " +
-                    text(y.template size<tokens>(), y.row_size()) + " for " + std::to_string(rows) + " rows",
-                "x is [rows, in_features], w [out_features, in_features], y [rows, out_features]");
-  }
-}
-/// The same for a grouped product, whose counts are one an expert and add up to the rows.
-template <class X, class W, class Y>
-void check_grouped_gemm(X const& x, std::span<index_t const> counts, W const& w, Y const& y) {
-  index_t total = 0;
-  for (index_t count : counts) total += count;
-  check_gemm(x, w, y, total);
-  if (static_cast<index_t>(counts.size()) != w.template size<experts>()) {
-    std::string const given = std::to_string(w.template size<experts>());
-    throw error(error_kind::shape, std::to_string(counts.size()) + " counts for " + given + " experts",
-                "give one count for each expert");
-  }
-}
 
 }  // namespace host
 }  // namespace heddle::inline HEDDLE_ABI

@@ -3,10 +3,8 @@
 #pragma once
 
 #include <deque>
-#include <heddle/host/gemm_sweep.hpp>
-#include <heddle/host/onednn_matmul.hpp>
-#include <heddle/host/pack_panel.hpp>
-#include <heddle/host/parallel.hpp>
+#include <heddle/host/onednn_outer.hpp>
+#include <heddle/host/reference_gemm.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace host {
@@ -29,22 +27,25 @@ class onednn_gemm;
 /// filled up with zeros. One oneDNN primitive of 4 x 64 x K serves every product with that K, so a row cannot tell its
 /// neighbours.
 template <>
-class onednn_gemm<fixed_order> {
+class onednn_gemm<fixed_order> : public gemm_calls<onednn_gemm<fixed_order>> {
  public:
   static constexpr bool row_invariant = true;
 
-  /// x [T, K], w [N, K], y [T, N]. Throws `error_kind::shape` where they do not fit.
-  template <onednn_element X, same_element<X> W, onednn_element Y>
-  void multiply(rows<X> x, matrix<W> w, rows<Y> y, int threads) {
-    index_t const counts[] = {x.template size<tokens>()};
-    check_gemm(x, w, y, counts[0]);
-    run<std::remove_const_t<X>>(x.data(), counts, w.data(), w.row_size(), y.row_size(), y.data(), threads);
+  template <weight_rows Make, class X, class W, class Y>
+  void product(X const* x, std::span<index_t const> counts, W const* w, index_t k, index_t n, Y* y, int threads) {
+    if constexpr (onednn_element<W> && onednn_element<Y>) {
+      run<Make>(x, counts, w, k, n, y, threads);
+    } else {
+      reference_.product<Make>(x, counts, w, k, n, y, threads);
+    }
   }
-  /// x [R, K] sorted by expert, counts [E], w [E, N, K], y [R, N]. Throws `shape`, and `argument` for a negative count.
-  template <onednn_element X, same_element<X> W, onednn_element Y>
-  void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W> w, rows<Y> y, int threads) {
-    check_grouped_gemm(x, counts, w, y);
-    run<std::remove_const_t<X>>(x.data(), counts, w.data(), x.row_size(), y.row_size(), y.data(), threads);
+  template <class Dy, class X, class Sum>
+  void outer(Dy const* dy, std::span<index_t const> counts, X const* x, index_t out, index_t in, Sum* dw, int threads) {
+    if constexpr (onednn_element<X>) {
+      outer_.run(engine_, dy, counts, x, out, in, dw, threads);
+    } else {
+      reference_.outer(dy, counts, x, out, in, dw, threads);
+    }
   }
 
  private:
@@ -57,8 +58,8 @@ class onednn_gemm<fixed_order> {
     scratch memory;  // panel, tile of x, tile of y, working memory of the primitive
   };
 
-  template <class T, class Y>
-  void run(T const* x, std::span<index_t const> counts, T const* w, index_t k, index_t n, Y* y, int threads) {
+  template <weight_rows Make, class X, class W, class Y>
+  void run(X const* x, std::span<index_t const> counts, W const* w, index_t k, index_t n, Y* y, int threads) {
     sweep_.plan(counts, n, rows_of_block, panel_columns);
     if (sweep_.size() == 0) return;
     onednn_matmul const* const product = k == 0 ? nullptr : &product_of(k);
@@ -76,11 +77,15 @@ class onednn_gemm<fixed_order> {
       float* const panel = mine.memory.as<float>();
       float* const x_tile = panel + panel_size;
       float* const y_tile = x_tile + x_size;
-      pack_panel(w + (block.expert * n + block.column) * k, block.columns, k, panel);
+      if constexpr (Make == weight_rows::make_outputs) {
+        pack_panel(w + (block.expert * n + block.column) * k, block.columns, k, panel);
+      } else {
+        copy_panel(w + block.expert * k * n + block.column, n, block.columns, k, panel);
+      }
       for (index_t row = block.row; row < block.row + block.rows; row += tile_rows) {
         index_t const left = block.row + block.rows - row;
         index_t const used = left < tile_rows ? left : tile_rows;
-        T const* const from = x + row * k;
+        X const* const from = x + row * k;
         for (index_t j = 0; j < used * k; ++j) x_tile[j] = static_cast<float>(from[j]);
         for (index_t j = used * k; j < x_size; ++j) x_tile[j] = 0.0F;
         for (index_t j = 0; k == 0 && j < tile_rows * panel_columns; ++j) y_tile[j] = 0.0F;
@@ -107,39 +112,45 @@ class onednn_gemm<fixed_order> {
   gemm_sweep sweep_;
   std::deque<onednn_matmul> products_;
   std::deque<worker> workers_;
+  onednn_outer outer_;
+  reference_gemm reference_;
 };
 
 /// One call of oneDNN a product, an expert at a time, on the caller's memory. f16 is outside what oneDNN 2.6 multiplies
 /// on a CPU: `error_kind::unsupported`.
 template <>
-class onednn_gemm<fast> {
+class onednn_gemm<fast> : public gemm_calls<onednn_gemm<fast>> {
  public:
   static constexpr bool row_invariant = false;
 
-  /// x [T, K], w [N, K], y [T, N]. Throws `error_kind::shape` where they do not fit.
-  template <onednn_element X, same_element<X> W, onednn_element Y>
-  void multiply(rows<X> x, matrix<W> w, rows<Y> y, int threads) {
-    check_gemm(x, w, y, x.template size<tokens>());
-    run<std::remove_const_t<X>>(x.data(), x.template size<tokens>(), w.data(), w.row_size(), y.row_size(), y.data(),
-                                threads);
-  }
-  /// x [R, K] sorted by expert, counts [E], w [E, N, K], y [R, N]. Throws `shape`, and `argument` for a negative count.
-  template <onednn_element X, same_element<X> W, onednn_element Y>
-  void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W> w, rows<Y> y, int threads) {
-    check_grouped_gemm(x, counts, w, y);
-    sweep_.plan(counts, 1, 1, 1);  // checks the counts
-    index_t row = 0;
-    for (std::size_t e = 0; e < counts.size(); ++e) {
-      run<std::remove_const_t<X>>(x.row(row), counts[e], w.row(static_cast<index_t>(e)), x.row_size(), y.row_size(),
-                                  y.row(row), threads);
-      row += counts[e];
+  template <weight_rows Make, class X, class W, class Y>
+  void product(X const* x, std::span<index_t const> counts, W const* w, index_t k, index_t n, Y* y, int threads) {
+    if constexpr (library_has<X, W, Y>) {
+      for (std::size_t e = 0; e < counts.size(); ++e, w += k * n) {
+        run<Make>(x, counts[e], w, k, n, y, threads);
+        x += counts[e] * k;
+        y += counts[e] * n;
+      }
+    } else {
+      exact_.product<Make>(x, counts, w, k, n, y, threads);
     }
+  }
+  template <class Dy, class X, class Sum>
+  void outer(Dy const* dy, std::span<index_t const> counts, X const* x, index_t out, index_t in, Sum* dw, int threads) {
+    exact_.outer(dy, counts, x, out, in, dw, threads);
   }
 
  private:
   static constexpr std::size_t most_products = 256;
+  template <class X, class W, class Y>
+  static constexpr bool library_has = std::is_same_v<X, W>&& onednn_element<W>&& onednn_element<Y> &&
+                                      !std::is_same_v<W, f16> && !std::is_same_v<Y, f16>;
 
-  template <class T, class Y>
+  template <weight_rows Make>
+  static constexpr auto stored =
+      Make == weight_rows::make_outputs ? dnnl::memory::format_tag::ba : dnnl::memory::format_tag::ab;
+
+  template <weight_rows Make, class T, class Y>
   void run(T const* x, index_t m, T const* w, index_t k, index_t n, Y* y, int threads) {
     if (m == 0 || n == 0) return;
     if (k == 0) {
@@ -147,8 +158,8 @@ class onednn_gemm<fast> {
       return;
     }
     with_threads(threads, [&] {
-      onednn_matmul const& product = product_of(
-          {.m = m, .n = n, .k = k, .in = onednn_type<T>, .out = onednn_type<Y>, .b = dnnl::memory::format_tag::ba});
+      onednn_matmul const& product =
+          product_of({.m = m, .n = n, .k = k, .in = onednn_type<T>, .out = onednn_type<Y>, .b = stored<Make>});
       pad_.reserve(product.pad_bytes());
       product.run(engine_, stream_, x, w, y, pad_.as<std::byte>());
     });
@@ -164,9 +175,9 @@ class onednn_gemm<fast> {
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
-  gemm_sweep sweep_;
   std::deque<onednn_matmul> products_;
   scratch pad_;
+  onednn_gemm<fixed_order> exact_;
 };
 
 }  // namespace host

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights stored [out, in] turned into an fp32 panel [in, 64] that a GEMM library reads line by line. The transposition
+// Weights turned into an fp32 panel [inner, 64] that a GEMM library reads line by line: stored [in, out] they are only
+// widened, stored [out, in] transposed. The transposition
 // runs in registers, 16 words of 32 bits at a time; 16-bit floats travel in pairs and part at the end.
 #pragma once
 
@@ -85,6 +86,19 @@ void pack_panel(T const* w, index_t columns, index_t k, float* panel) {
               column + c < columns ? static_cast<float>(w[(column + c) * k + i + line]) : 0.0F;
         }
       }
+    }
+  }
+}
+
+/// panel[i][c] = w[i][c] as float for c < columns <= 64 and i < k; columns beyond are zero. w has lines of `stride`
+/// elements.
+template <real T>
+void copy_panel(T const* w, index_t stride, index_t columns, index_t k, float* panel) {
+  for (index_t i = 0; i < k; ++i, w += stride, panel += panel_columns) {
+    if (columns >= panel_columns) {
+      for (index_t c = 0; c < panel_columns; ++c) panel[c] = static_cast<float>(w[c]);
+    } else {
+      for (index_t c = 0; c < panel_columns; ++c) panel[c] = c < columns ? static_cast<float>(w[c]) : 0.0F;
     }
   }
 }

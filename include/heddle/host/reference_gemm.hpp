@@ -3,7 +3,10 @@
 #pragma once
 
 #include <heddle/host/dot_tile.hpp>
+#include <heddle/host/gemm_calls.hpp>
 #include <heddle/host/gemm_sweep.hpp>
+#include <heddle/host/outer_sweep.hpp>
+#include <heddle/host/outer_tile.hpp>
 #include <heddle/host/parallel.hpp>
 #include <heddle/host/scratch.hpp>
 #include <type_traits>
@@ -13,38 +16,45 @@ namespace host {
 
 /// y = x w^T as concepts/gemm.hpp says. x and w share one element type; y may be of another. Sums run in the
 /// accumulator of x; their order is that of dot_tile.hpp for every row, so bits depend on nothing else.
-class reference_gemm {
+class reference_gemm : public gemm_calls<reference_gemm> {
  public:
   static constexpr bool row_invariant = true;
 
-  /// x [T, K], w [N, K], y [T, N]. Throws `error_kind::shape` where they do not fit.
-  template <class X, same_element<X> W, real Y>
-  void multiply(rows<X> x, matrix<W> w, rows<Y> y, int threads) {
-    index_t const counts[] = {x.template size<tokens>()};
-    check_gemm(x, w, y, counts[0]);
-    run<std::remove_const_t<X>>(x.data(), counts, w.data(), w.row_size(), y.row_size(), y.data(), threads);
+  // The kernels behind the calls, which other policies use for what they do not do themselves.
+
+  template <weight_rows Make, class X, class W, class Y>
+  void product(X const* x, std::span<index_t const> counts, W const* w, index_t k, index_t n, Y* y, int threads) {
+    if constexpr (Make == weight_rows::make_outputs) {
+      dots(x, counts, w, k, n, y, threads);
+    } else {
+      sums(x, counts, w, k, n, y, threads);
+    }
   }
-  /// x [R, K] sorted by expert, counts [E], w [E, N, K], y [R, N]. Throws `shape`, and `argument` for a negative count.
-  template <class X, same_element<X> W, real Y>
-  void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W> w, rows<Y> y, int threads) {
-    check_grouped_gemm(x, counts, w, y);
-    run<std::remove_const_t<X>>(x.data(), counts, w.data(), x.row_size(), y.row_size(), y.data(), threads);
+
+  template <class Dy, class X, class Sum>
+  void outer(Dy const* dy, std::span<index_t const> counts, X const* x, index_t out, index_t in, Sum* dw, int threads) {
+    outer_sweep_.plan(counts, out, in, rows_of_block, columns_of_outer);
+    reserve<Sum>(outer_space<Sum>(rows_of_block, columns_of_outer, outer_depth), threads);
+    parallel_for(threads, outer_sweep_.size(), [&](index_t i, int thread) {
+      outer_block const block = outer_sweep_[i];
+      add_outer<Dy, X>({.data = dy + block.token * out + block.out, .to_next_row = 1, .to_next_step = out}, block.outs,
+                       x + block.token * in + block.in, in, block.ins, block.tokens,
+                       dw + (block.expert * out + block.out) * in + block.in, in,
+                       packed_[static_cast<std::size_t>(thread)].template as<Sum>());
+    });
   }
 
  private:
   // Measured: wide blocks repay the packing of x; x stays in the second-level cache while w passes by once.
   static constexpr index_t rows_of_block = 96;
   static constexpr index_t columns_of_block = 128;
+  static constexpr index_t columns_of_outer = 256;
 
   template <class T, class Y>
-  void run(T const* x, std::span<index_t const> counts, T const* w, index_t k, index_t n, Y* y, int threads) {
+  void dots(T const* x, std::span<index_t const> counts, T const* w, index_t k, index_t n, Y* y, int threads) {
     sweep_.plan(counts, n, rows_of_block, columns_of_block);
     index_t const packed_k = (k + dot_step - 1) / dot_step * dot_step;
-    auto const used = static_cast<std::size_t>(threads > 1 ? threads : 1);
-    if (packed_.size() < used) packed_.resize(used);
-    for (std::size_t t = 0; t < used; ++t) {
-      packed_[t].reserve(rows_of_block * packed_k * static_cast<index_t>(sizeof(T)));
-    }
+    reserve<T>(rows_of_block * packed_k, threads);
     parallel_for(threads, sweep_.size(), [&](index_t i, int thread) {
       gemm_block const block = sweep_[i];
       T* const packed = packed_[static_cast<std::size_t>(thread)].template as<T>();
@@ -63,6 +73,33 @@ class reference_gemm {
         });
       });
     });
+  }
+
+  template <class X, class W, class Y>
+  void sums(X const* x, std::span<index_t const> counts, W const* w, index_t k, index_t n, Y* y, int threads) {
+    using sum = accumulator_t<W>;
+    sweep_.plan(counts, n, rows_of_block, columns_of_outer);
+    index_t const results = rows_of_block * columns_of_outer;
+    reserve<sum>(results + outer_space<sum>(rows_of_block, columns_of_outer, k), threads);
+    parallel_for(threads, sweep_.size(), [&](index_t i, int thread) {
+      gemm_block const block = sweep_[i];
+      sum* const result = packed_[static_cast<std::size_t>(thread)].template as<sum>();
+      for (index_t j = 0; j < block.rows * block.columns; ++j) result[j] = 0;
+      add_outer<X, W>({.data = x + block.row * k, .to_next_row = k, .to_next_step = 1}, block.rows,
+                      w + block.expert * k * n + block.column, n, block.columns, k, result, block.columns,
+                      result + results);
+      for (index_t r = 0; r < block.rows; ++r) {
+        Y* const out = y + (block.row + r) * n + block.column;
+        for (index_t c = 0; c < block.columns; ++c) out[c] = round_to<Y>(result[r * block.columns + c]);
+      }
+    });
+  }
+
+  template <class T>
+  void reserve(index_t elements, int threads) {
+    auto const used = static_cast<std::size_t>(threads > 1 ? threads : 1);
+    if (packed_.size() < used) packed_.resize(used);
+    for (std::size_t t = 0; t < used; ++t) packed_[t].reserve(elements * static_cast<index_t>(sizeof(T)));
   }
 
   template <int Value>
@@ -88,6 +125,7 @@ class reference_gemm {
   }
 
   gemm_sweep sweep_;
+  outer_sweep outer_sweep_;
   std::vector<scratch> packed_;
 };
 

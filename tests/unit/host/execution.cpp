@@ -40,6 +40,31 @@ TEST_CASE("multiply and multiply_grouped reach the gemm, constant and mutable ac
   CHECK(z == std::vector<float>{3, 2});
 }
 
+TEST_CASE("the products of a backward pass reach the gemm") {
+  backend b;
+  std::vector<float> dy{1, 2, 3, 4};             // [2, 2]
+  std::vector<float> x{1, 0, 2, 0, 5, 1};        // [2, 3]
+  std::vector<float> const w{1, 2, 3, 4, 5, 6};  // [2, 3]
+  std::vector<float> dx(6);
+  matrix<float const> const weight{w.data(), extents<out_features, in_features>{2, 3}};
+  b.execution.multiply_transposed(rows<float>{dy.data(), shape{2, 2}}, weight, rows<float>{dx.data(), shape{2, 3}});
+  CHECK(dx == std::vector<float>{9, 12, 15, 19, 26, 33});
+  std::vector<float> dw(6, 100.0F);
+  matrix<float> const gradient{dw.data(), extents<out_features, in_features>{2, 3}};
+  b.execution.accumulate_outer(rows<float>{dy.data(), shape{2, 2}}, rows<float const>{x.data(), shape{2, 3}}, gradient);
+  CHECK(dw == std::vector<float>{101, 115, 105, 102, 120, 108});
+
+  std::vector<index_t> const counts{1, 1};
+  matrices<float const> const weights{w.data(), extents<experts, out_features, in_features>{2, 1, 3}};
+  b.execution.multiply_transposed_grouped(rows<float>{dy.data(), shape{2, 1}}, counts, weights,
+                                          rows<float>{dx.data(), shape{2, 3}});
+  CHECK(dx == std::vector<float>{1, 2, 3, 8, 10, 12});
+  matrices<float> const gradients{dw.data(), extents<experts, out_features, in_features>{2, 1, 3}};
+  b.execution.accumulate_outer_grouped(rows<float const>{dy.data(), shape{2, 1}}, counts,
+                                       rows<float>{x.data(), shape{2, 3}}, gradients);
+  CHECK(dw == std::vector<float>{102, 115, 107, 102, 130, 110});
+}
+
 TEST_CASE("launch runs every row once, on any number of threads") {
   backend b;
   std::vector<float> const x(300, 2.0F);

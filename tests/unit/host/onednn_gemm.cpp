@@ -4,14 +4,14 @@
 #include <doctest/doctest.h>
 #include <thread>
 
-#include "gemm_cases.hpp"
+#include "gemm_backward_cases.hpp"
 
 using namespace heddle;
 using exact = host::onednn_gemm<>;
 using quick = host::onednn_gemm<host::fast>;
 
-static_assert(gemm_policy<exact> && exact::row_invariant);
-static_assert(gemm_policy<quick> && !quick::row_invariant);
+static_assert(gradient_gemm_policy<exact> && exact::row_invariant);
+static_assert(gradient_gemm_policy<quick> && !quick::row_invariant);
 
 TEST_CASE("onednn_gemm: odd sizes of every type against sums in double") {
   exact gemm;
@@ -75,4 +75,57 @@ TEST_CASE("onednn_gemm: sizes that do not fit are refused") {
   gemm_cases::check_refusals(gemm);
   quick other;
   gemm_cases::check_refusals(other);
+}
+
+TEST_CASE("onednn_gemm: gradients of every type against sums in double") {
+  exact gemm;
+  gemm_cases::check_backward<float>(gemm);
+  gemm_cases::check_backward<double>(gemm);
+  gemm_cases::check_backward<bf16>(gemm);
+  gemm_cases::check_backward<f16>(gemm);
+}
+
+TEST_CASE("onednn_gemm: the bits of a row of a data gradient depend on nothing but the row and the weights") {
+  for (index_t out : {7, 100, 523}) {
+    gemm_cases::check_transposed_invariance<float, float, exact>(out, 37);
+    gemm_cases::check_transposed_invariance<float, bf16, exact>(out, 267);
+    gemm_cases::check_transposed_invariance<double, double, exact>(out, 9);
+  }
+}
+
+TEST_CASE("onednn_gemm: the bits of a weight gradient depend on nothing but the arguments") {
+  gemm_cases::check_outer_bits<float, float, exact>({3, 0, 300, 1}, 101, 263);
+  gemm_cases::check_outer_bits<bf16, bf16, exact>({65, 0, 16}, 7, 300);
+  gemm_cases::check_outer_bits<float, float, quick>({3, 0, 300, 1}, 101, 263);
+}
+
+TEST_CASE("onednn_gemm: what earlier calls left in scratch memory meets nothing") {
+  exact gemm;
+  gemm_cases::check_scratch<float>(gemm);
+  gemm_cases::check_scratch<bf16>(gemm);
+}
+
+TEST_CASE("onednn_gemm: the fast mode takes every type of the backward pass, and those oneDNN has not") {
+  quick gemm;
+  gemm_cases::check_backward<float>(gemm);
+  gemm_cases::check_backward<bf16>(gemm);
+  gemm_cases::check_against_double<f16, f16>(gemm, 17, 5, 100, 2);
+  gemm_cases::check_against_double<double, double>(gemm, 17, 5, 100, 2);
+  gemm_cases::check_transposed<f16, f16, f16>(gemm, {17}, 100, 5, 2);
+  gemm_cases::check_transposed<double, double, double>(gemm, {3, 0, 4}, 100, 5, 2);
+  gemm_cases::check_outer<float, f16>(gemm, {17}, 100, 5, 2);
+}
+
+TEST_CASE("onednn_gemm: doubles take the way without oneDNN") {
+  exact gemm;
+  gemm_cases::check_sizes<double, double>(gemm);
+  gemm_cases::check_row_invariance<double, double, exact>(9, 100);
+  gemm_cases::check_grouped<double, double>(gemm, {3, 0, 7}, 20, 65);
+}
+
+TEST_CASE("onednn_gemm: gradients whose sizes do not fit are refused") {
+  exact gemm;
+  gemm_cases::check_backward_refusals(gemm);
+  quick other;
+  gemm_cases::check_backward_refusals(other);
 }

@@ -3,12 +3,12 @@
 
 #include <doctest/doctest.h>
 
-#include "gemm_cases.hpp"
+#include "gemm_backward_cases.hpp"
 
 using namespace heddle;
 using host::reference_gemm;
 
-static_assert(gemm_policy<reference_gemm> && reference_gemm::row_invariant);
+static_assert(gradient_gemm_policy<reference_gemm> && reference_gemm::row_invariant);
 
 TEST_CASE("reference_gemm: odd sizes of every type against sums in double") {
   reference_gemm gemm;
@@ -40,6 +40,39 @@ TEST_CASE("reference_gemm: a grouped product is the products of its experts") {
 TEST_CASE("reference_gemm: sizes that do not fit are refused") {
   reference_gemm gemm;
   gemm_cases::check_refusals(gemm);
+}
+
+TEST_CASE("reference_gemm: gradients of every type against sums in double") {
+  reference_gemm gemm;
+  gemm_cases::check_backward<float>(gemm);
+  gemm_cases::check_backward<double>(gemm);
+  gemm_cases::check_backward<bf16>(gemm);
+  gemm_cases::check_backward<f16>(gemm);
+}
+
+TEST_CASE("reference_gemm: the bits of a row of a data gradient depend on nothing but the row and the weights") {
+  for (index_t out : {7, 100, 523}) {
+    gemm_cases::check_transposed_invariance<float, float, reference_gemm>(out, 37);
+    gemm_cases::check_transposed_invariance<float, bf16, reference_gemm>(out, 267);
+    gemm_cases::check_transposed_invariance<double, double, reference_gemm>(out, 9);
+  }
+}
+
+TEST_CASE("reference_gemm: the bits of a weight gradient depend on nothing but the arguments") {
+  gemm_cases::check_outer_bits<float, float, reference_gemm>({3, 0, 300, 1}, 101, 263);
+  gemm_cases::check_outer_bits<bf16, bf16, reference_gemm>({65, 0, 16}, 7, 300);
+  gemm_cases::check_outer_bits<double, double, reference_gemm>({0, 9}, 200, 11);
+}
+
+TEST_CASE("reference_gemm: what earlier calls left in scratch memory meets nothing") {
+  reference_gemm gemm;
+  gemm_cases::check_scratch<float>(gemm);
+  gemm_cases::check_scratch<bf16>(gemm);
+}
+
+TEST_CASE("reference_gemm: gradients whose sizes do not fit are refused") {
+  reference_gemm gemm;
+  gemm_cases::check_backward_refusals(gemm);
 }
 
 TEST_CASE("reference_gemm: f16 infinities, NaN and subnormals keep their values") {
