@@ -25,16 +25,18 @@ import torch
 import transformers
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, MixtralConfig, OlmoeConfig, Qwen3MoeConfig
+from transformers import AutoModelForCausalLM, DeepseekV3Config, MixtralConfig, OlmoeConfig, Qwen3MoeConfig
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE / "models"
 
 # Smallest accepted distance between the last selected and the first rejected
-# router logit, as a part of the range of the router logits of that layer.
+# selection value (of experts and of groups), as a part of the range of these
+# values in that layer.
 MARGIN = {"float32": 0.01, "bfloat16": 0.05}
 
-CONFIGS = {"mixtral": MixtralConfig, "qwen3_moe": Qwen3MoeConfig, "olmoe": OlmoeConfig}
+CONFIGS = {"mixtral": MixtralConfig, "qwen3_moe": Qwen3MoeConfig, "olmoe": OlmoeConfig,
+           "deepseek_v3": DeepseekV3Config}
 
 # layout:  "published" = one tensor per expert, "merged" = the in-memory layout
 # style:   "new"       = config.json as the pinned package writes it
@@ -42,6 +44,7 @@ CONFIGS = {"mixtral": MixtralConfig, "qwen3_moe": Qwen3MoeConfig, "olmoe": Olmoe
 #          "sparse"    = published names, fields that equal the default left out
 # shards:  number of weight files
 # drop:    fields left out of config.json (style "sparse")
+# bias:    mean of the correction bias of the experts (DeepSeek-V3)
 SPECS = [
     # ---- Mixtral ---------------------------------------------------------
     dict(
@@ -154,19 +157,64 @@ SPECS = [
                     norm_topk_prob=False, num_hidden_layers=2, vocab_size=97,
                     rms_norm_eps=1e-5, rope_theta=10000.0),
     ),
+    # ---- DeepSeek-V3 -----------------------------------------------------
+    dict(
+        name="deepseek_v3_h8", family="deepseek_v3", seed=4100, batch=3, seq=8, style="new", bias=0.1,
+        config=dict(hidden_size=32, num_attention_heads=8, num_key_value_heads=8, q_lora_rank=12,
+                    kv_lora_rank=10, qk_nope_head_dim=4, qk_rope_head_dim=4, v_head_dim=6,
+                    intermediate_size=44, moe_intermediate_size=7, n_routed_experts=16,
+                    n_shared_experts=1, num_experts_per_tok=4, n_group=8, topk_group=4,
+                    norm_topk_prob=True, routed_scaling_factor=2.5, first_k_dense_replace=1,
+                    num_hidden_layers=3, vocab_size=89, rms_norm_eps=1e-6, rope_theta=10000.0),
+    ),
+    dict(
+        name="deepseek_v3_odd", family="deepseek_v3", seed=4200, batch=3, seq=9, style="published", shards=2,
+        bias=-0.6,
+        config=dict(hidden_size=24, num_attention_heads=6, num_key_value_heads=6, q_lora_rank=None,
+                    kv_lora_rank=7, qk_nope_head_dim=6, qk_rope_head_dim=2, v_head_dim=5,
+                    intermediate_size=37, moe_intermediate_size=9, n_routed_experts=15,
+                    n_shared_experts=2, num_experts_per_tok=5, n_group=5, topk_group=3,
+                    norm_topk_prob=False, routed_scaling_factor=1.7, first_k_dense_replace=1,
+                    num_hidden_layers=2, vocab_size=67, rms_norm_eps=0.02, rope_theta=50000.0,
+                    rope_interleave=False, attention_bias=True, tie_word_embeddings=True),
+    ),
+    dict(
+        name="deepseek_v3_yarn", family="deepseek_v3", seed=4300, batch=2, seq=11, style="published",
+        layout="merged", bias=0.0,
+        config=dict(hidden_size=20, num_attention_heads=4, num_key_value_heads=4, q_lora_rank=9,
+                    kv_lora_rank=8, qk_nope_head_dim=4, qk_rope_head_dim=8, v_head_dim=4,
+                    intermediate_size=30, moe_intermediate_size=11, n_routed_experts=10,
+                    n_shared_experts=1, num_experts_per_tok=3, n_group=1, topk_group=1,
+                    norm_topk_prob=True, routed_scaling_factor=2.827, first_k_dense_replace=0,
+                    num_hidden_layers=2, vocab_size=61, rms_norm_eps=1e-5, rope_theta=100.0,
+                    attention_bias=True,
+                    rope_scaling=dict(rope_type="yarn", factor=4.0, beta_fast=4.0, beta_slow=0.5,
+                                      mscale=0.8, mscale_all_dim=1.2,
+                                      original_max_position_embeddings=32)),
+    ),
+    dict(
+        name="deepseek_v3_bf16", family="deepseek_v3", seed=4400, batch=2, seq=8, style="published",
+        dtype="bfloat16", bias=0.05,
+        config=dict(hidden_size=32, num_attention_heads=8, num_key_value_heads=8, q_lora_rank=10,
+                    kv_lora_rank=9, qk_nope_head_dim=4, qk_rope_head_dim=4, v_head_dim=4,
+                    intermediate_size=40, moe_intermediate_size=8, n_routed_experts=16,
+                    n_shared_experts=1, num_experts_per_tok=4, n_group=8, topk_group=4,
+                    norm_topk_prob=True, routed_scaling_factor=2.5, first_k_dense_replace=1,
+                    num_hidden_layers=2, vocab_size=97, rms_norm_eps=1e-6, rope_theta=10000.0),
+    ),
 ]
 
 
 def make_config(spec):
     kw = dict(spec["config"])
-    rope = {"rope_type": "default", "rope_theta": kw.pop("rope_theta")}
+    rope = {"rope_type": "default", **kw.pop("rope_scaling", {}), "rope_theta": kw.pop("rope_theta")}
     return CONFIGS[spec["family"]](
         max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=None,
         rope_parameters=rope, **kw)
 
 
 @torch.no_grad()
-def fill(model, gen):
+def fill(model, gen, bias=0.0):
     """Random values everywhere: nothing is left at zero or one."""
 
     def normal(shape, std):
@@ -185,6 +233,9 @@ def fill(model, gen):
             p.copy_(normal(p.shape, 1.5 * p.shape[-1] ** -0.5))
         else:
             p.copy_(normal(p.shape, p.shape[-1] ** -0.5))
+    for name, b in sorted(model.named_buffers()):
+        if name.endswith("e_score_correction_bias"):
+            b.copy_(bias + normal(b.shape, 0.2))
 
 
 @torch.no_grad()
@@ -204,18 +255,64 @@ def forward(model, ids):
     return logits, routers
 
 
-def gaps(router_logits, k):
-    top = router_logits.sort(dim=-1, descending=True).values
-    return top[:, k - 1] - top[:, k]
+def selection_values(model, layer, router_logits):
+    """What the experts of a layer are selected by: [tokens, E]."""
+    if model.config.model_type != "deepseek_v3":
+        return router_logits
+    return router_logits.sigmoid() + model.model.layers[layer].mlp.gate.e_score_correction_bias
+
+
+def kept_groups(model, values):
+    """The groups of experts a token may select from, bool [tokens, groups], and their scores."""
+    scores = values.unflatten(-1, (model.config.n_group, -1)).topk(2, dim=-1).values.sum(-1)
+    kept = torch.zeros_like(scores, dtype=torch.bool)
+    return kept.scatter(-1, scores.topk(model.config.topk_group, dim=-1).indices, True), scores
+
+
+def gap_at(values, k):
+    """Distance between the k-th largest and the next, [tokens]."""
+    top = values.sort(dim=-1, descending=True).values
+    return top[:, k - 1] - top[:, k] if k < top.shape[-1] else torch.full_like(top[:, 0], torch.inf)
+
+
+def masked(model, values, fill):
+    """The values with those of rejected groups replaced."""
+    kept, _ = kept_groups(model, values)
+    return values.masked_fill(~kept.repeat_interleave(values.shape[-1] // kept.shape[-1], dim=-1), fill)
+
+
+def chosen(model, values, fill=-torch.inf):
+    """The experts of every token in ascending order, [tokens, k]."""
+    if model.config.model_type == "deepseek_v3":
+        values = masked(model, values, fill)
+    return values.topk(model.config.num_experts_per_tok).indices.sort(-1).values
+
+
+def gaps(model, values):
+    k = model.config.num_experts_per_tok
+    if model.config.model_type != "deepseek_v3":
+        return gap_at(values, k)
+    _, scores = kept_groups(model, values)
+    return torch.minimum(gap_at(scores, model.config.topk_group), gap_at(masked(model, values, -torch.inf), k))
 
 
 def ranges(routers):
     return {n: (r.max() - r.min()).item() for n, r in routers.items()}
 
 
-def margin_of(routers, k):
-    rng = ranges(routers)
-    return min((gaps(r, k).min().item() / rng[n]) for n, r in routers.items())
+def selections(model, routers):
+    return {n: selection_values(model, n, r) for n, r in routers.items()}
+
+
+def margin_of(model, routers):
+    values = selections(model, routers)
+    rng = ranges(values)
+    return min((gaps(model, v).min().item() / rng[n]) for n, v in values.items())
+
+
+def same_with_zero_mask(model, routers):
+    """Whether 0.0 in place of -inf for rejected groups would select the same experts."""
+    return all(torch.equal(chosen(model, v), chosen(model, v, 0.0)) for v in selections(model, routers).values())
 
 
 def choose_tokens(model, spec, target, gen):
@@ -224,9 +321,8 @@ def choose_tokens(model, spec, target, gen):
     Attention is causal, so a token never changes the routing of an earlier one.
     """
     b, s, v = spec["batch"], spec["seq"], model.config.vocab_size
-    k = model.config.num_experts_per_tok
     _, probe = forward(model, torch.randint(v, (b, s), generator=gen))
-    rng = ranges(probe)
+    rng = ranges(selections(model, probe))
     rows = []
     for row in range(b):
         prefix = torch.empty(0, dtype=torch.long)
@@ -235,7 +331,8 @@ def choose_tokens(model, spec, target, gen):
             _, routers = forward(model, ids)
             ok = torch.ones(v, dtype=torch.bool)
             for n, r in routers.items():
-                ok &= gaps(r.view(v, pos + 1, -1)[:, -1], k) >= 1.1 * target * rng[n]
+                last = selection_values(model, n, r.view(v, pos + 1, -1)[:, -1])
+                ok &= gaps(model, last) >= 1.1 * target * rng[n]
             ok[prefix] = False  # no token twice in a row of the batch
             good = ok.nonzero().flatten()
             if len(good) == 0:
@@ -259,6 +356,14 @@ def published_config(cfg, spec):
         c["rope_scaling"] = None
         if "num_local_experts" in c:
             c["num_experts"] = c.pop("num_local_experts")
+    if spec["family"] == "deepseek_v3":
+        if rope["rope_type"] != "default":
+            c["rope_scaling"] = {"type": rope["rope_type"], **{n: rope[n] for n in sorted(rope) if "rope_t" not in n}}
+        c.pop("head_dim", None)
+        c.pop("qk_head_dim", None)
+        if c["rope_interleave"]:
+            del c["rope_interleave"]
+        c.update(ep_size=1, moe_layer_freq=1, scoring_func="sigmoid", topk_method="noaux_tc")
     if spec["family"] == "qwen3_moe":
         c["max_window_layers"] = c["num_hidden_layers"]
     if c.get("head_dim", 0) is None:
@@ -316,7 +421,7 @@ def build(spec):
         gen = torch.Generator().manual_seed(seed)
         model = AutoModelForCausalLM.from_config(
             config, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager").eval()
-        fill(model, gen)
+        fill(model, gen, spec.get("bias", 0.0))
         if dtype == "bfloat16":
             with torch.no_grad():
                 for p in model.parameters():
@@ -325,14 +430,18 @@ def build(spec):
         if ids is None:
             continue
         logits, routers = forward(model, ids)
-        if margin_of(routers, config.num_experts_per_tok) >= target:
+        if margin_of(model, routers) >= target:
             break
     else:
         sys.exit(f"{spec['name']}: no seed with a router margin of {target}")
 
     if dtype == "bfloat16":
         saved = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-        saved.load_state_dict({k: t.bfloat16() for k, t in model.state_dict().items()})
+        for (_, to), (_, of) in zip(saved.named_modules(), model.named_modules()):
+            if hasattr(of, "e_score_correction_bias"):  # stays float32, as in the published checkpoints
+                to.e_score_correction_bias = torch.nn.Buffer(of.e_score_correction_bias.clone())
+        saved.load_state_dict({k: t if k.endswith("e_score_correction_bias") else t.bfloat16()
+                               for k, t in model.state_dict().items()})
     else:
         saved = model
     save_checkpoint(saved, spec, folder)
@@ -352,17 +461,17 @@ def build(spec):
         "weights_dtype": dtype,
         "compute_dtype": "float32",
         "attention": "eager",
-        "router_margin": f"{margin_of(ref_routers, config.num_experts_per_tok):.6g}",
+        "router_margin": f"{margin_of(fresh, ref_routers):.6g}",
         "logit_range": f"{(ref.max() - ref.min()).item():.6g}",
     }
     for n in sorted(rng):
         meta[f"router_logit_range.{n}"] = f"{rng[n]:.6g}"
+    if spec["family"] == "deepseek_v3":
+        meta["zero_mask_same_experts"] = "true" if same_with_zero_mask(fresh, ref_routers) else "false"
     if dtype == "bfloat16":
         low, low_routers = forward(load(folder, torch.bfloat16), ids)
-        k = config.num_experts_per_tok
-        same = all(
-            torch.equal(low_routers[n].topk(k).indices.sort(-1).values, r.topk(k).indices.sort(-1).values)
-            for n, r in ref_routers.items())
+        low_values, values = selections(fresh, low_routers), selections(fresh, ref_routers)
+        same = all(torch.equal(chosen(fresh, low_values[n]), chosen(fresh, values[n])) for n in values)
         meta["bfloat16_run_max_abs_diff"] = f"{(low - ref).abs().max().item():.6g}"
         meta["bfloat16_run_same_experts"] = "true" if same else "false"
     out = {"logits": ref.contiguous()}
@@ -386,7 +495,7 @@ def check(spec):
     for n, r in routers.items():
         err = max(err, (r - stored[f"router_logits.{n}"]).abs().max().item())
     assert err <= 1e-4, (spec["name"], err)
-    margin = margin_of(routers, model.config.num_experts_per_tok)
+    margin = margin_of(model, routers)
     assert margin >= 0.99 * MARGIN[spec.get("dtype", "float32")], (spec["name"], margin)
     return err
 
@@ -481,8 +590,13 @@ def table():
                 ffn += f" ({cfg.intermediate_size}: layers {', '.join(map(str, dense))})"
         head_dim = getattr(cfg, "head_dim", None) or cfg.hidden_size // cfg.num_attention_heads
         norm = "always" if spec["family"] == "mixtral" else ("yes" if cfg.norm_topk_prob else "no")
+        if spec["family"] == "deepseek_v3":
+            head_dim = f"{cfg.qk_nope_head_dim}+{cfg.qk_rope_head_dim}, v {cfg.v_head_dim}"
+            ffn = str(cfg.moe_intermediate_size)
+            if cfg.first_k_dense_replace:
+                ffn += f" ({cfg.intermediate_size}: layer 0)"
         row = [f"`{spec['name']}`", cfg.hidden_size, f"{cfg.num_attention_heads}/{cfg.num_key_value_heads}",
-               head_dim, ffn, cfg.num_experts, cfg.num_experts_per_tok, norm, cfg.vocab_size,
+               head_dim, ffn, getattr(cfg, "n_routed_experts", 0) or cfg.num_experts, cfg.num_experts_per_tok, norm, cfg.vocab_size,
                cfg.num_hidden_layers, f"{spec['batch']} x {spec['seq']}",
                "BF16" if spec.get("dtype") == "bfloat16" else "F32",
                f"{spec.get('shards', 1)}" + (", merged" if spec.get("layout") == "merged" else ""),
