@@ -147,11 +147,11 @@ void run(benchmark::State& state, layer const& l, machine const& host) {
   double wrong = 0;
   {
     hd::host::workspace::scope const step{scratch};
-    wrong = error_of(l, hd::forward<moe>(execution, l.weights, x).data);
+    wrong = error_of(l, hd::infer<moe>(execution, l.weights, x).data);
   }
   for (auto _ : state) {
     hd::host::workspace::scope const step{scratch};
-    benchmark::DoNotOptimize(hd::forward<moe>(execution, l.weights, x).data.data());
+    benchmark::DoNotOptimize(hd::infer<moe>(execution, l.weights, x).data.data());
   }
 
   std::vector<bool> active(experts);

@@ -50,7 +50,7 @@ std::vector<float> run_rank(host::thread_communicator& rank, std::vector<float> 
       linear<float>{.weight = {down_part.data(), extents<out_features, in_features>{width, columns.size}},
                     .full_out = width,
                     .full_in = ffn_width}};
-  auto const y = forward<mlp>(execution, weights, rows<float const>{x.data(), extents<tokens, hidden>{height, width}});
+  auto const y = infer<mlp>(execution, weights, rows<float const>{x.data(), extents<tokens, hidden>{height, width}});
   return {y.data.data(), y.data.data() + y.data.count()};
 }
 

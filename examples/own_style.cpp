@@ -51,7 +51,7 @@ int main() {
         .full_in = in};
 
     activation<float const> const mine{{part.data(), extents<tokens, hidden>{height, columns.size}}, in};
-    auto const result = forward<colwise_from_parts<tp>>(execution, layer_weight, mine);
+    auto const result = infer<colwise_from_parts<tp>>(execution, layer_weight, mine);
     for (index_t t = 0; t < height; ++t) {
       for (index_t o = 0; o < rows_of_w.size; ++o)
         y[static_cast<std::size_t>(t * out + rows_of_w.begin + o)] = result.data(t, o);

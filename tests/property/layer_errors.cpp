@@ -64,7 +64,7 @@ void run_linear(tp_tools& tools, index_t width, index_t out, index_t in, index_t
   heddle::linear<float> weights{.weight = matrix_of(numbers, out, in), .full_out = full_out, .full_in = full_in};
   if (bias > 0) weights.bias = {numbers.data(), extents<hidden>{bias}};
   activation<float const> const x{rows_of(numbers, 5, width), full_in};
-  static_cast<void>(forward<Style>(tools.execution, weights, x));
+  static_cast<void>(infer<Style>(tools.execution, weights, x));
 }
 
 }  // namespace
@@ -107,7 +107,7 @@ TEST_CASE("tokens that are not dealt as the placement says: every rank refuses")
   auto const found = listen<tp>(tp_mesh{4}, [](tp_tools& tools) {
     heddle::linear<float> const weights{.weight = matrix_of(numbers, 2, 12), .full_out = 8, .full_in = 12};
     index_t const height = balanced::piece(10, 4, tools.rank).size;  // 3 3 2 2; ceil chunks are 3 3 3 1
-    static_cast<void>(forward<colwise<tp, sharded<tokens>>>(tools.execution, weights, rows_of(numbers, height, 12)));
+    static_cast<void>(infer<colwise<tp, sharded<tokens>>>(tools.execution, weights, rows_of(numbers, height, 12)));
   });
   for (auto const& kind : found.kinds) CHECK(kind == error_kind::shape);
   CHECK(found.text.find("brings 2 of 10 tokens") != std::string::npos);
@@ -120,7 +120,7 @@ TEST_CASE("an embedding table of another part") {
       embedding_table<float> const table{matrix_of(numbers, tools.rank == 3 ? height : 3, tools.rank == 3 ? width : 6),
                                          10, 6};
       token_ids<> const in{{ids.data(), extents<tokens>{3}}};
-      static_cast<void>(forward<embedding_rowwise<tp>>(tools.execution, table, in));
+      static_cast<void>(infer<embedding_rowwise<tp>>(tools.execution, table, in));
     });
   };
   check(run(3, 6), 3, error_kind::shape, {"3 vocab", "of 10 is 1"});
@@ -130,14 +130,14 @@ TEST_CASE("an embedding table of another part") {
 TEST_CASE("norm weights that do not divide a row, and rows that have no halves") {
   check_all(listen<tp>(tp_mesh{2},
                        [](tp_tools& tools) {
-                         static_cast<void>(forward<replicated_norm>(
+                         static_cast<void>(infer<replicated_norm>(
                              tools.execution, norm_weight<float>{{numbers.data(), extents<hidden>{5}}},
                              rows_of(numbers, 2, 12)));
                        }),
             error_kind::shape, {"a norm weight is 5 wide and 12"});
   check_all(listen<tp>(tp_mesh{2},
                        [](tp_tools& tools) {
-                         static_cast<void>(forward<gated<tp>>(tools.execution, std::tuple<>{},
+                         static_cast<void>(infer<gated<tp>>(tools.execution, std::tuple<>{},
                                                               activation<float const>{rows_of(numbers, 2, 7), 14}));
                        }),
             error_kind::shape, {"7 wide", "8"});
@@ -155,7 +155,7 @@ heard run_spoiled(Spoil const& spoil, bool on_all = false) {
     moe_parameters<float> parameters{data.layer, tools.grid, tools.rank};
     if (on_all || tools.rank == 2) spoil(parameters.weights);
     auto const x = all_of<float>(data.x);
-    static_cast<void>(forward<Layer>(tools.execution, parameters.weights, rows_of(x, 12, 10)));
+    static_cast<void>(infer<Layer>(tools.execution, parameters.weights, rows_of(x, 12, 10)));
   });
 }
 

@@ -50,7 +50,7 @@ void check_moe(split_of const& split) {
     auto const parameters = std::make_shared<moe_parameters<float>>(data.layer, tools.grid, tools.rank);
     auto const x = std::make_shared<std::vector<float>>(all_of<float>(data.x));
     return [&tools, parameters, x] {
-      static_cast<void>(forward<Layer>(tools.execution, parameters->weights, rows_of(*x, 64, 32)));
+      static_cast<void>(infer<Layer>(tools.execution, parameters->weights, rows_of(*x, 64, 32)));
     };
   });
 }
@@ -87,7 +87,7 @@ TEST_CASE("a dense block allocates nothing after its first step") {
           norm_weight<float>{vector_of(*norm)}, heddle::linear<float>{matrix_of(*up, 12, 16), 48, 16},
           heddle::linear<float>{matrix_of(*down, 16, 6), 16, 24},
           heddle::linear<float>{matrix_of(*wide, 3, 16), 12, 16}, heddle::linear<float>{matrix_of(*last, 5, 3), 5, 12}};
-      static_cast<void>(forward<block>(tools.execution, weights, rows_of(*x, 2, 16)));
+      static_cast<void>(infer<block>(tools.execution, weights, rows_of(*x, 2, 16)));
     };
   });
 }

@@ -45,7 +45,7 @@ TEST_CASE("sequence_parallel keeps tokens where they are and sends nothing") {
     std::vector<float> const w(4, 2.0F);
     index_t const before = tools.groups.get<tp>().bytes_sent();
     static_cast<void>(
-        forward<sequence_parallel<tp>>(tools.execution, norm_weight<float>{vector_of(w), 0}, rows_of(x, 3, 4)));
+        infer<sequence_parallel<tp>>(tools.execution, norm_weight<float>{vector_of(w), 0}, rows_of(x, 3, 4)));
     CHECK(tools.groups.get<tp>().bytes_sent() == before);
   });
 }
@@ -107,7 +107,7 @@ outcome try_mlp(int ranks, index_t height, index_t width, index_t inner, lies wh
       if constexpr (Norm) return std::tuple{norm_weight<float>{vector_of(local_scale)}, up, down};
       else return std::tuple{up, down};
     }();
-    auto const out = forward<Layer>(tools.execution, weights, rows_of(local_x, own_x.shape()[0], width));
+    auto const out = infer<Layer>(tools.execution, weights, rows_of(local_x, own_x.shape()[0], width));
     judge.compare(tools.rank, out.data, y, own_x);
   });
 }

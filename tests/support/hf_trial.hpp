@@ -92,7 +92,7 @@ outcome try_identity(split_of const& split, index_t height) {
   return judge.run<heddle::tp, heddle::dp, heddle::etp, heddle::ep, heddle::edp>(
       split.grid(), 1, [&](grid_tools& tools) {
         auto const local = all_of<float>(x);
-        auto const y = heddle::forward<summed>(tools.execution, std::tuple<>{}, rows_of(local, height, 6));
+        auto const y = heddle::infer<summed>(tools.execution, std::tuple<>{}, rows_of(local, height, 6));
         judge.compare(tools.rank, y.data, x, box::all(x.shape));
       });
 }

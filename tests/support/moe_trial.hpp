@@ -157,7 +157,7 @@ moe_run<T> run_moe(split_of const& split, moe_data const& data, int threads = 1,
       std::size_t blocks = 0;
       for (int step = 0; step < 2; ++step) {
         heddle::host::workspace::scope const scope{tools.scratch};
-        auto const out = heddle::forward<Style>(tools.execution, parameters.weights, rows_of(x, own.size, width));
+        auto const out = heddle::infer<Style>(tools.execution, parameters.weights, rows_of(x, own.size, width));
         std::vector<T> const mine(out.data.data(), out.data.data() + out.data.count());
         std::lock_guard const lock{mutex};
         if (out.data.template size<heddle::tokens>() != own.size || out.data.template size<heddle::hidden>() != width) {

@@ -119,7 +119,7 @@ outcome try_linear(linear_case const& c, lies input, lies output) {
         .weight = matrix_of(local_w, own_w.shape()[0], own_w.shape()[1]), .full_out = c.out, .full_in = c.in};
     if (c.bias) weights.bias = vector_of(local_b);
     heddle::activation<T const> const in{rows_of(local_x, own_x.shape()[0], own_x.shape()[1]), c.in};
-    auto const out = heddle::forward<Style>(tools.execution, weights, in);
+    auto const out = heddle::infer<Style>(tools.execution, weights, in);
     judge.compare(tools.rank, out.data, y, part_of(output, y.shape, c.ranks, tools.rank));
   });
 }
@@ -141,7 +141,7 @@ outcome try_embedding(embedding_case const& c, lies output) {
     auto const local = cut<float>(table, own);
     heddle::embedding_table<float> const weights{matrix_of(local, own.shape()[0], own.shape()[1]), c.vocab, c.width};
     heddle::token_ids<> const in{{ids.data(), heddle::extents<heddle::tokens>{c.tokens}}};
-    auto const out = heddle::forward<Style>(tools.execution, weights, in);
+    auto const out = heddle::infer<Style>(tools.execution, weights, in);
     judge.compare(tools.rank, out.data, y, part_of(output, y.shape, c.ranks, tools.rank));
   });
 }
@@ -164,7 +164,7 @@ outcome try_norm(norm_case const& c, lies where, bool by_head) {
     auto const local_w = cut<float>(w, heddle::shard_weight<Style>(w.shape, tools.grid, tools.rank));
     heddle::norm_weight<float> const weights{vector_of(local_w), 1e-5F};
     heddle::activation<float const> const in{rows_of(local_x, own.shape()[0], own.shape()[1]), x[1]};
-    auto const out = heddle::forward<Style>(tools.execution, weights, in);
+    auto const out = heddle::infer<Style>(tools.execution, weights, in);
     judge.compare(tools.rank, out.data, y, own);
   });
 }
@@ -197,7 +197,7 @@ outcome try_mla(mla_case const& c) {
                                           .full_in = in},
                                          c.first_width < 0 ? c.latent : c.first_width};
     if (c.bias) weights.projection.bias = vector_of(local_b);
-    auto const [first, second] = heddle::forward<Style>(tools.execution, weights, rows_of(local_x, c.tokens, in));
+    auto const [first, second] = heddle::infer<Style>(tools.execution, weights, rows_of(local_x, c.tokens, in));
     judge.compare(tools.rank, first.data, latent, box::all(latent.shape));
     judge.compare(tools.rank, second.data, rope, box::all(rope.shape));
   });

@@ -21,6 +21,7 @@ struct glu_grad;
 template <class Activation, class From, class To>
 struct glu : operation_base<Activation::glu_name, From, To, glu_grad<Activation, From, To>> {
   static constexpr bool linear = false;
+  static constexpr keep keeps = keep::inputs;
   using activation = Activation;
 };
 

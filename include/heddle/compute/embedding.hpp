@@ -17,6 +17,7 @@ struct embed_grad;
 template <class From, class To, class Parameter>
 struct embed : operation_base<"embedding", From, To, embed_grad<From, To, Parameter>> {
   static constexpr bool linear = false;
+  static constexpr keep keeps = keep::inputs;
   using parameter = Parameter;
   using role = whole;
 };

@@ -28,6 +28,7 @@ struct expert_dgrad;
 /// says which of the layer's weights it is, `Parameter` how they are cut.
 template <class Mode, class From, class To, class Parameter, class Role>
 struct expert_gemm : operation_base<Mode::gemm_name, From, To, expert_dgrad<Mode, From, To, Parameter, Role>> {
+  static constexpr keep keeps = keep::inputs;
   using parameter = Parameter;
   using role = Role;
   using mode = Mode;

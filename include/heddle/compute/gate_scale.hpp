@@ -24,6 +24,7 @@ struct gate_scale_grad;
 template <class Rows, class Weights>
 struct gate_scale : operation_base<"gate_scale", ports<Rows, Weights>, Rows, gate_scale_grad<Rows, Weights>> {
   static constexpr bool linear = false;  // a product of two sums is not the sum of products
+  static constexpr keep keeps = keep::inputs;
 };
 
 /// dx[r] = weight[r] * dy[r], and dweight[r] = sum over h of x[r, h] dy[r, h].

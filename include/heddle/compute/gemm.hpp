@@ -15,6 +15,7 @@ struct dgrad;
 /// `From` -> `To` names what the multiplication does to the placement, `Parameter` how the weight is cut.
 template <class From, class To, class Parameter, class Role>
 struct gemm : operation_base<"gemm", From, To, dgrad<From, To, Parameter, Role>> {
+  static constexpr keep keeps = keep::inputs;
   using parameter = Parameter;
   using role = Role;
 };

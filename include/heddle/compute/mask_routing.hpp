@@ -14,7 +14,9 @@ struct mask_routing_grad;
 /// Routing weights [tokens, slots] to the same shape; only choices of experts that live on this rank survive.
 template <class Group>
 struct mask_routing : operation_base<"mask", placement<on<Group, varying>>, placement<on<Group, varying>>,
-                                     mask_routing_grad<Group>, Group> {};
+                                     mask_routing_grad<Group>, Group> {
+  static constexpr keep keeps = keep::outputs;
+};
 
 /// The gradient of a masked weight is zero; the sum over ranks is whole again behind the all_reduce.
 template <class Group>

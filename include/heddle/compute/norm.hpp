@@ -16,6 +16,7 @@ struct normalise_grad;
 template <class At, class Parameter, class Role>
 struct normalise : operation_base<"rms_norm", At, At, normalise_grad<At, Parameter, Role>> {
   static constexpr bool linear = false;
+  static constexpr keep keeps = keep::inputs;
   using parameter = Parameter;
   using role = Role;
 };

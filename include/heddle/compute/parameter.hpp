@@ -3,6 +3,7 @@
 // functions derive what the other ranks have.
 #pragma once
 
+#include <heddle/core/dtype.hpp>
 #include <heddle/tensor/view.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -16,6 +17,12 @@ struct linear {
   index_t full_in = 0;             ///< in features over all ranks
   vector_view<T const, Memory> bias{};
 };
+/// Its gradient, in the type that sums run in.
+template <element T, class Memory = host_memory>
+struct linear_gradient {
+  matrix<accumulator_t<T>, Memory> weight;
+  vector_view<accumulator_t<T>, Memory> bias{};
+};
 
 /// A norm's scale, of the width of a row or of one head.
 template <element T, class Memory = host_memory>
@@ -23,6 +30,11 @@ struct norm_weight {
   using element_type = T;
   vector_view<T const, Memory> weight;
   float epsilon = 1e-6F;
+};
+/// Its gradient.
+template <element T, class Memory = host_memory>
+struct vector_gradient {
+  vector_view<accumulator_t<T>, Memory> weight;
 };
 
 /// An embedding table [vocab, hidden].
@@ -34,7 +46,11 @@ struct embedding_table {
   index_t full_hidden = 0;
 };
 
-/// One matrix an expert.
+/// One row of numbers an expert.
+template <class Element, class Memory = host_memory>
+using expert_vectors = view<Element, extents<experts, out_features>, Memory>;
+
+/// One matrix an expert, and one bias where there are any.
 template <element T, class Memory = host_memory>
 struct expert_linear {
   using element_type = T;
@@ -42,6 +58,13 @@ struct expert_linear {
   index_t full_experts = 0;
   index_t full_out = 0;
   index_t full_in = 0;
+  expert_vectors<T const, Memory> bias{};  ///< the rank's part of [experts, out]
+};
+/// Its gradient.
+template <element T, class Memory = host_memory>
+struct expert_gradient {
+  matrices<accumulator_t<T>, Memory> weight;
+  expert_vectors<accumulator_t<T>, Memory> bias{};
 };
 
 /// A mixture-of-experts layer.
@@ -54,6 +77,13 @@ struct moe_weights {
   index_t top_k = 1;
   float route_scale = 1;
 };
+/// Its gradients.
+template <element T, class Memory = host_memory>
+struct moe_gradients {
+  linear_gradient<T, Memory> gate;
+  expert_gradient<T, Memory> fc1;
+  expert_gradient<T, Memory> fc2;
+};
 
 /// A projection whose output is two named parts, [latent | rope].
 template <element T, class Memory = host_memory>
@@ -61,6 +91,11 @@ struct sliced_linear {
   using element_type = T;
   linear<T, Memory> projection;
   index_t first_width = 0;
+};
+/// Its gradient.
+template <element T, class Memory = host_memory>
+struct sliced_gradient {
+  linear_gradient<T, Memory> projection;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

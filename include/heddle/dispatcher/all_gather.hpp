@@ -17,9 +17,11 @@ struct all_gather_dispatcher {
   using tensor_group = ExpertTensor;
   /// Copies are summed where their experts are; what goes home is already a partial sum of each token.
   static constexpr bool returns_copies = false;
-  using order = sequence<>;
-  using move = sequence<all_gather<ExpertTensor, tokens, as_given>, all_gather<ExpertParallel, tokens, as_given>,
-                        select_local<ExpertParallel>>;
+  using copies_home = placement<on<ExpertParallel, routed>, on<ExpertTensor, partial>>;
+  using weights_home = placement<on<ExpertParallel, varying>, on<ExpertTensor, varying>>;
+  using bring = sequence<all_gather<ExpertTensor, tokens, as_given>, all_gather<ExpertParallel, tokens, as_given>>;
+  using order = sequence<select_local<ExpertParallel>>;
+  using move = sequence<>;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

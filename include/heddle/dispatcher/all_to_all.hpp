@@ -18,6 +18,9 @@ struct all_to_all_dispatcher {
   using tensor_group = ExpertTensor;
   /// Every copy returns to its origin, so the sum over copies is taken there, in slot order.
   static constexpr bool returns_copies = true;
+  using copies_home = placement<on<ExpertParallel, bucketed>>;
+  using weights_home = placement<on<ExpertParallel, sharded<tokens, as_given>>>;
+  using bring = sequence<>;
   using order = sequence<permute<ExpertParallel>>;
   using move =
       sequence<all_to_all<ExpertParallel>, all_gather<ExpertTensor, tokens, as_given>, sort_chunks<ExpertParallel>>;

@@ -20,8 +20,11 @@ struct masked<ExpertParallel, ExpertTensor, replicated> {
   using group = ExpertParallel;
   using tensor_group = ExpertTensor;
   static constexpr bool returns_copies = false;
-  using order = sequence<>;
-  using move = sequence<copy<ExpertParallel>, copy<ExpertTensor>, select_local<ExpertParallel>>;
+  using copies_home = placement<on<ExpertParallel, routed>, on<ExpertTensor, partial>>;
+  using weights_home = placement<on<ExpertParallel, varying>, on<ExpertTensor, varying>>;
+  using bring = sequence<copy<ExpertParallel>, copy<ExpertTensor>>;
+  using order = sequence<select_local<ExpertParallel>>;
+  using move = sequence<>;
 };
 
 /// Tokens are cut over the group: they are gathered on the way in and reduce_scattered on the way out.
@@ -30,9 +33,11 @@ struct masked<ExpertParallel, ExpertTensor, sharded<tokens, Partition>> {
   using group = ExpertParallel;
   using tensor_group = ExpertTensor;
   static constexpr bool returns_copies = false;
-  using order = sequence<>;
-  using move = sequence<all_gather<ExpertTensor, tokens, Partition>, all_gather<ExpertParallel, tokens, Partition>,
-                        select_local<ExpertParallel>>;
+  using copies_home = placement<on<ExpertParallel, routed>, on<ExpertTensor, partial>>;
+  using weights_home = placement<on<ExpertParallel, varying>, on<ExpertTensor, varying>>;
+  using bring = sequence<all_gather<ExpertTensor, tokens, Partition>, all_gather<ExpertParallel, tokens, Partition>>;
+  using order = sequence<select_local<ExpertParallel>>;
+  using move = sequence<>;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -78,6 +78,11 @@ class execution {
   [[nodiscard]] Element* allocate(index_t count) const {
     return static_cast<Element*>(scratch_->allocate(static_cast<std::size_t>(count) * sizeof(Element)));
   }
+  /// data[0 .. count) = 0.
+  template <class Element>
+  void fill_zero(Element* data, index_t count) const {
+    for (index_t i = 0; i < count; ++i) data[i] = Element{};
+  }
   /// The same for counts.
   [[nodiscard]] index_t* allocate_counts(index_t count) const { return allocate<index_t>(count); }
 

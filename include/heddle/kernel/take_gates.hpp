@@ -2,18 +2,19 @@
 // Routing weights in the order of the rows they belong to.
 #pragma once
 
+#include <heddle/core/dtype.hpp>
 #include <heddle/kernel/team.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace kernel {
 
 /// y[r] = weights[row_to_token[r], row_to_slot[r]]; weights [T, K], the rest [R]. A row is one number: lane 0 copies.
-template <class Memory = host_memory>
+template <class Memory = host_memory, real Weight = float>
 struct take_gates {
-  slot_view<float const, Memory> weights;
+  slot_view<Weight const, Memory> weights;
   per_row<std::int32_t const, Memory> row_to_token;
   per_row<std::int32_t const, Memory> row_to_slot;
-  per_row<float, Memory> y;
+  per_row<Weight, Memory> y;
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {

@@ -11,11 +11,11 @@ namespace kernel {
 /// empty; slots with row -1 are left out, and a token without rows is zero. One rounding at the end: the bits depend on
 /// neither the order of the rows nor where they were computed. x [R, H], slot_to_row [T, K], weights [T, K] or default,
 /// y [T, H].
-template <real T, class Memory = host_memory>
+template <real T, class Memory = host_memory, real Weight = float>
 struct unpermute {
   rows<T const, Memory> x;
   slot_view<std::int32_t const, Memory> slot_to_row;
-  slot_view<float const, Memory> weights;
+  slot_view<Weight const, Memory> weights;
   rows<T, Memory> y;
 
   template <team Team>

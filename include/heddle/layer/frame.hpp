@@ -1,40 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one step of a layer knows besides its values: the execution, the weights, and the routing of this step's tokens.
-// Everything is a view into the execution's workspace and ends with the step.
+// What an operation sees of its step besides its values: the execution, the weights, where their gradients go, and the
+// state that the operations of the step share.
 #pragma once
 
-#include <array>
-#include <heddle/core/error.hpp>
-#include <heddle/core/type_id.hpp>
-#include <heddle/kernel/team.hpp>
+#include <heddle/layer/routing.hpp>
 #include <heddle/layer/value.hpp>
-#include <heddle/placement/placement.hpp>
-#include <span>
 
 namespace heddle::inline HEDDLE_ABI {
 
-/// Run-time data of a routed step. Counts are on the host, where the exchanges ask for them.
-template <class Memory = host_memory>
-struct routing {
-  slot_view<std::int32_t const, Memory> ids;          ///< expert of each (token, slot), -1 for none
-  slot_view<std::int32_t const, Memory> slot_to_row;  ///< row of each (token, slot), -1 for none
-  per_row<std::int32_t const, Memory> row_to_token;   ///< token of each row
-  per_row<std::int32_t const, Memory> row_to_slot;    ///< slot of each row
-  index_t experts = 0;                                ///< over all ranks
-  std::span<index_t const> expert_rows;               ///< rows of each expert this rank has sorted or received
-  std::span<index_t const> sent;                      ///< rows to each rank of the expert group
-  std::span<index_t const> received;                  ///< rows from each rank of the expert group
-  std::span<index_t const> chunks;                    ///< rows of chunk (source rank, local expert), source-major
-};
+/// No gradients are wanted.
+struct no_gradients {};
 
-/// `Execution` supplies communicators, GEMM, kernel launches and memory; `Weights` is the layer's parameter struct.
-template <class Execution, class Weights>
+/// `Execution` supplies communicators, GEMM, kernel launches and memory; `Weights` is the layer's parameter struct, and
+/// `Gradients` the struct of the same members that the weight pass adds to.
+template <class Execution, class Weights, class Gradients = no_gradients>
 class frame {
  public:
   using memory = typename Execution::memory;
 
-  /// Both outlive the frame.
-  constexpr frame(Execution& execution, Weights const& weights) : execution_{&execution}, weights_{&weights} {}
+  /// All outlive the frame.
+  constexpr frame(Execution& execution, Weights const& weights, step_state<memory>& state,
+                  Gradients const& gradients = {})
+      : routing{state.routing},
+        inputs{state.inputs},
+        report{state.report},
+        execution_{&execution},
+        weights_{&weights},
+        gradients_{gradients},
+        state_{&state} {}
 
   /// The backend this step runs on.
   [[nodiscard]] constexpr Execution& execution() const { return *execution_; }
@@ -42,6 +35,11 @@ class frame {
   template <class Role>
   [[nodiscard]] constexpr auto const& parameter() const {
     return Role::of(*weights_);
+  }
+  /// Where that parameter's gradient is summed.
+  template <class Role>
+  [[nodiscard]] constexpr auto const& gradient() const {
+    return Role::of(gradients_);
   }
   /// All parameters of the layer.
   [[nodiscard]] constexpr Weights const& weights() const { return *weights_; }
@@ -71,38 +69,29 @@ class frame {
     execution_->launch(kernel, count);
   }
 
-  /// Rows that each rank of `Group` brought to the last gather or split over it; empty before the first.
+  /// See `step_state::rows_of`.
   template <class Group>
   [[nodiscard]] std::span<index_t const> rows_of() const {
-    for (auto const& entry : records_) {
-      if (entry.group == id_of<Group>) return entry.rows;
-    }
-    return {};
+    return state_->template rows_of<Group>();
   }
-  /// Keeps what `rows_of` returns; the counts live in scratch. Throws `unsupported` beyond six groups.
+  /// See `step_state::remember_rows`.
   template <class Group>
   void remember_rows(std::span<index_t const> rows) {
-    for (auto& entry : records_) {
-      if (entry.group == id_of<Group> || entry.group == type_id::none) {
-        entry = {id_of<Group>, rows};
-        return;
-      }
-    }
-    throw error(error_kind::unsupported, "a layer gathers over more groups than a step can remember",
-                "split the layer");
+    state_->template remember_rows<Group>(rows);
   }
 
-  /// Who chose whom in this step; empty until a router has run.
-  heddle::routing<memory> routing{};
+  /// Who chose whom in this step.
+  heddle::routing<memory>& routing;
+  /// What the caller said of this rank's tokens.
+  routing_inputs<memory> const& inputs;
+  /// What the router has to say.
+  routing_report& report;
 
  private:
-  struct record {
-    type_id group = type_id::none;
-    std::span<index_t const> rows{};
-  };
   Execution* execution_;
   Weights const* weights_;
-  std::array<record, 6> records_{};
+  Gradients gradients_;
+  step_state<memory>* state_;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

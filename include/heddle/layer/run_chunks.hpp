@@ -53,6 +53,13 @@ auto move_chunks(Frame& frame, rows<Element, Memory> x, std::span<index_t const>
                static_cast<index_t>(frame.routing.chunks.size()));
   return y;
 }
+template <class Frame, class Memory, class Weight>
+auto move_chunks(Frame& frame, row_gates<Memory, Weight> x, std::span<index_t const> from,
+                 std::span<index_t const> to) {
+  index_t const height = x.weights.count();
+  rows<Weight const, Memory> const column{x.weights.data(), extents<tokens, hidden>{height, 1}};
+  return row_gates<Memory, Weight>{{move_chunks(frame, column, from, to).data(), extents<tokens>{height}}};
+}
 
 }  // namespace detail
 
@@ -63,19 +70,21 @@ auto run(sort_chunks<Group>, Frame& frame, activation<Element, Memory> x) {
   return activation<std::remove_const_t<Element>, Memory>{
       detail::move_chunks(frame, x.data, layout.before, layout.after), x.full_hidden};
 }
-template <class Group, class Frame, class Memory>
-auto run(sort_chunks<Group>, Frame& frame, row_gates<Memory> weights) {
+template <class Group, class Frame, class Memory, class Weight>
+auto run(sort_chunks<Group>, Frame& frame, row_gates<Memory, Weight> weights) {
   detail::chunk_layout<Frame> const layout{frame, static_cast<std::size_t>(own_experts<Group>(frame).size)};
-  index_t const height = weights.weights.count();
-  rows<float const, Memory> const column{weights.weights.data(), extents<tokens, hidden>{height, 1}};
-  auto const sorted = detail::move_chunks(frame, column, layout.before, layout.after);
-  return row_gates<Memory>{{sorted.data(), extents<tokens>{height}}};
+  return detail::move_chunks(frame, weights, layout.before, layout.after);
 }
 template <class Group, class Frame, class Element, class Memory>
 auto run(unsort_chunks<Group>, Frame& frame, activation<Element, Memory> x) {
   detail::chunk_layout<Frame> const layout{frame, static_cast<std::size_t>(own_experts<Group>(frame).size)};
   return activation<std::remove_const_t<Element>, Memory>{
       detail::move_chunks(frame, x.data, layout.after, layout.before), x.full_hidden};
+}
+template <class Group, class Frame, class Memory, class Weight>
+auto run(unsort_chunks<Group>, Frame& frame, row_gates<Memory, Weight> weights) {
+  detail::chunk_layout<Frame> const layout{frame, static_cast<std::size_t>(own_experts<Group>(frame).size)};
+  return detail::move_chunks(frame, weights, layout.after, layout.before);
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

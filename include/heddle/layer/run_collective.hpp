@@ -34,6 +34,15 @@ void copy_columns(Frame& frame, std::type_identity_t<rows<Value const, Memory>> 
   }
 }
 
+/// Where a result of the same shape may be written: over the value itself where it is scratch.
+template <class Frame, class Element, class Memory>
+[[nodiscard]] rows<std::remove_const_t<Element>, Memory> place_for(Frame& frame, activation<Element, Memory> x) {
+  if constexpr (std::is_const_v<Element>)
+    return frame.template scratch_rows<std::remove_const_t<Element>>(x.data.template size<tokens>(),
+                                                                     x.data.template size<hidden>());
+  else return x.data;
+}
+
 /// A copy to write to, unless the value already is scratch.
 template <class Frame, class Element, class Memory>
 [[nodiscard]] activation<std::remove_const_t<Element>, Memory> writable(Frame& frame, activation<Element, Memory> x) {

@@ -10,20 +10,40 @@ namespace heddle::inline HEDDLE_ABI {
 
 // -- gathers of routing weights: the ids go with them
 
-template <class Group, class Partition, class Frame, class Memory>
-auto run(all_gather<Group, tokens, Partition>, Frame& frame, gates<Memory> weights) {
+template <class Group, class Partition, class Frame, class Memory, class Weight>
+auto run(all_gather<Group, tokens, Partition>, Frame& frame, gates<Memory, Weight> weights) {
   auto& group = frame.template communicator<Group>();
   index_t const k = weights.weights.template size<slots>();
   auto const heights = detail::exchange_rows<Group>(frame, weights.weights.template size<tokens>());
   auto const counts = detail::times(frame, heights, k);
   extents<tokens, slots> const shape{detail::sum_of(heights), k};
   auto ids = frame.template scratch<std::int32_t>(shape.count());
-  auto values = frame.template scratch<float>(shape.count());
+  auto values = frame.template scratch<Weight>(shape.count());
   auto const own = static_cast<std::size_t>(weights.weights.count());
   group.all_gather(std::span<std::int32_t const>{frame.routing.ids.data(), own}, ids, counts);
-  group.all_gather(std::span<float const>{weights.weights.data(), own}, values, counts);
+  group.all_gather(std::span<Weight const>{weights.weights.data(), own}, values, counts);
   frame.routing.ids = {ids.data(), shape};
-  return gates<Memory>{{values.data(), shape}};
+  return gates<Memory, Weight>{{values.data(), shape}, frame.routing.ids};
+}
+/// The gradient of gathered weights: the sum over the ranks, each token's at home.
+template <class Group, class Partition, class Frame, class Memory, class Weight>
+auto run(reduce_scatter<Group, tokens, Partition>, Frame& frame, gates<Memory, Weight> weights) {
+  auto& group = frame.template communicator<Group>();
+  auto const heights = frame.template rows_of<Group>();
+  index_t const k = weights.weights.template size<slots>();
+  extents<tokens, slots> const shape{heights[static_cast<std::size_t>(group.rank())], k};
+  auto own = frame.template scratch<Weight>(shape.count());
+  group.reduce_scatter(
+      std::span<Weight const>{weights.weights.data(), static_cast<std::size_t>(weights.weights.count())}, own,
+      detail::times(frame, heights, k));
+  return gates<Memory, Weight>{{own.data(), shape}};
+}
+template <class Group, class Frame, class Memory, class Weight>
+auto run(all_reduce<Group>, Frame& frame, gates<Memory, Weight> weights) {
+  auto const shape = weights.weights.shape();
+  activation<Weight const, Memory> const as_rows{{weights.weights.data(), extents<tokens, hidden>{shape[0], shape[1]}}};
+  auto const sum = run(all_reduce<Group>{}, frame, as_rows);
+  return gates<Memory, Weight>{{sum.data.data(), shape}, weights.ids};
 }
 
 // -- all_to_all: rows of every expert go to its rank; ranks first tell each other how many
@@ -34,6 +54,7 @@ template <class Group, class Frame>
 void exchange_counts(Frame& frame) {
   auto& group = frame.template communicator<Group>();
   auto& routing = frame.routing;
+  if (routing.exchanged) return;
   auto const parts = static_cast<std::size_t>(group.size());
   index_t const own = own_experts<Group>(frame).size;
   auto experts_of = pieces<ceil_chunk>(frame, routing.experts, group.size());
@@ -55,6 +76,7 @@ void exchange_counts(Frame& frame) {
   routing.sent = sent;
   routing.received = received;
   routing.chunks = chunks;
+  routing.exchanged = true;
 }
 
 template <class Group, class Frame, class Element, class Memory>
@@ -67,6 +89,14 @@ auto exchange_rows_to(Frame& frame, activation<Element, Memory> x, std::span<ind
                                                   flat(y), times(frame, received, width));
   return activation<value, Memory>{y, x.full_hidden};
 }
+template <class Group, class Frame, class Memory, class Weight>
+auto exchange_rows_to(Frame& frame, row_gates<Memory, Weight> x, std::span<index_t const> sent,
+                      std::span<index_t const> received) {
+  auto y = frame.template scratch<Weight>(sum_of(received));
+  frame.template communicator<Group>().all_to_all(
+      std::span<Weight const>{x.weights.data(), static_cast<std::size_t>(x.weights.count())}, sent, y, received);
+  return row_gates<Memory, Weight>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
+}
 
 }  // namespace detail
 
@@ -75,18 +105,17 @@ auto run(all_to_all<Group>, Frame& frame, activation<Element, Memory> x) {
   detail::exchange_counts<Group>(frame);
   return detail::exchange_rows_to<Group>(frame, x, frame.routing.sent, frame.routing.received);
 }
-template <class Group, class Frame, class Memory>
-auto run(all_to_all<Group>, Frame& frame, row_gates<Memory> weights) {
-  auto const& routing = frame.routing;
-  auto y = frame.template scratch<float>(detail::sum_of(routing.received));
-  auto const own = static_cast<std::size_t>(weights.weights.count());
-  frame.template communicator<Group>().all_to_all(std::span<float const>{weights.weights.data(), own}, routing.sent, y,
-                                                  routing.received);
-  return row_gates<Memory>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
+template <class Group, class Frame, class Memory, class Weight>
+auto run(all_to_all<Group>, Frame& frame, row_gates<Memory, Weight> weights) {
+  return detail::exchange_rows_to<Group>(frame, weights, frame.routing.sent, frame.routing.received);
 }
 template <class Group, class Frame, class Element, class Memory>
 auto run(all_to_all_back<Group>, Frame& frame, activation<Element, Memory> x) {
   return detail::exchange_rows_to<Group>(frame, x, frame.routing.received, frame.routing.sent);
+}
+template <class Group, class Frame, class Memory, class Weight>
+auto run(all_to_all_back<Group>, Frame& frame, row_gates<Memory, Weight> weights) {
+  return detail::exchange_rows_to<Group>(frame, weights, frame.routing.received, frame.routing.sent);
 }
 
 // -- routed rows over the tensor group: every rank of it gets the copies of all, and knows which chunk is whose
@@ -95,7 +124,7 @@ template <class Group, class Frame, class Element, class Memory>
 auto run(all_gather<Group, tokens, as_given>, Frame& frame, activation<Element, Memory> x) {
   auto& routing = frame.routing;
   auto& group = frame.template communicator<Group>();
-  if (!routing.chunks.empty() && group.size() > 1) {
+  if (!routing.chunks.empty() && group.size() > 1 && !routing.gathered) {
     auto const parts = static_cast<std::size_t>(group.size());
     auto gathered = frame.counts(parts * routing.chunks.size());
     auto heights = frame.counts(parts);
@@ -106,16 +135,26 @@ auto run(all_gather<Group, tokens, as_given>, Frame& frame, activation<Element, 
     }
     routing.chunks = gathered;
     frame.template remember_rows<Group>(heights);
+    routing.gathered = true;
   }
   return gather_rows<Group>(frame, x);
 }
-template <class Group, class Partition, class Frame, class Memory>
-auto run(all_gather<Group, tokens, Partition>, Frame& frame, row_gates<Memory> weights) {
+template <class Group, class Partition, class Frame, class Memory, class Weight>
+auto run(all_gather<Group, tokens, Partition>, Frame& frame, row_gates<Memory, Weight> weights) {
   auto const heights = detail::exchange_rows<Group>(frame, weights.weights.count());
-  auto y = frame.template scratch<float>(detail::sum_of(heights));
+  auto y = frame.template scratch<Weight>(detail::sum_of(heights));
   frame.template communicator<Group>().all_gather(
-      std::span<float const>{weights.weights.data(), static_cast<std::size_t>(weights.weights.count())}, y, heights);
-  return row_gates<Memory>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
+      std::span<Weight const>{weights.weights.data(), static_cast<std::size_t>(weights.weights.count())}, y, heights);
+  return row_gates<Memory, Weight>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
+}
+template <class Group, class Partition, class Frame, class Memory, class Weight>
+auto run(reduce_scatter<Group, tokens, Partition>, Frame& frame, row_gates<Memory, Weight> weights) {
+  auto& group = frame.template communicator<Group>();
+  auto const heights = frame.template rows_of<Group>();
+  auto y = frame.template scratch<Weight>(heights[static_cast<std::size_t>(group.rank())]);
+  group.reduce_scatter(
+      std::span<Weight const>{weights.weights.data(), static_cast<std::size_t>(weights.weights.count())}, y, heights);
+  return row_gates<Memory, Weight>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

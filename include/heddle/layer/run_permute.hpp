@@ -4,6 +4,7 @@
 
 #include <heddle/compute/permute.hpp>
 #include <heddle/kernel/permute.hpp>
+#include <heddle/kernel/place_gates.hpp>
 #include <heddle/kernel/take_gates.hpp>
 #include <heddle/kernel/unpermute.hpp>
 #include <heddle/layer/run_router.hpp>
@@ -12,10 +13,12 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-/// Orders the step's (token, slot) pairs by expert, over `experts` experts whose first is `first`.
+/// Orders the step's (token, slot) pairs by expert, over `experts` experts whose first is `first`. Who comes later, a
+/// gradient on its way back among them, finds the order made.
 template <class Frame>
-index_t order_by_expert(Frame& frame, index_t first, index_t experts) {
+void order_by_expert(Frame& frame, index_t first, index_t experts) {
   auto& routing = frame.routing;
+  if (routing.ordered) return;
   auto const shape = routing.ids.shape();
   auto row_to_token = frame.template scratch<std::int32_t>(shape.count());
   auto row_to_slot = frame.template scratch<std::int32_t>(shape.count());
@@ -27,7 +30,7 @@ index_t order_by_expert(Frame& frame, index_t first, index_t experts) {
   routing.row_to_token = {row_to_token.data(), extents<tokens>{used}};
   routing.row_to_slot = {row_to_slot.data(), extents<tokens>{used}};
   routing.expert_rows = expert_rows;
-  return used;
+  routing.ordered = true;
 }
 
 template <class Frame, class Element, class Memory>
@@ -38,25 +41,36 @@ auto take_rows(Frame& frame, activation<Element, Memory> x) {
   frame.launch(kernel::permute<value, Memory>{.x = x.data, .row_to_token = frame.routing.row_to_token, .y = y}, used);
   return activation<value, Memory>{y, x.full_hidden};
 }
-template <class Frame, class Memory>
-auto take_rows(Frame& frame, gates<Memory> weights) {
+template <class Frame, class Memory, class Weight>
+auto take_rows(Frame& frame, gates<Memory, Weight> weights) {
   auto const& routing = frame.routing;
   index_t const used = routing.row_to_token.count();
-  per_row<float, Memory> const y{frame.template scratch<float>(used).data(), extents<tokens>{used}};
+  per_row<Weight, Memory> const y{frame.template scratch<Weight>(used).data(), extents<tokens>{used}};
   frame.launch(
-      kernel::take_gates<Memory>{
+      kernel::take_gates<Memory, Weight>{
           .weights = weights.weights, .row_to_token = routing.row_to_token, .row_to_slot = routing.row_to_slot, .y = y},
       used);
-  return row_gates<Memory>{y};
+  return row_gates<Memory, Weight>{y};
 }
 
-template <class Frame, class Element, class Memory>
-auto sum_copies(Frame& frame, activation<Element, Memory> copies, slot_view<float const, Memory> weights) {
+/// What rows say of their weights, back at the (token, slot) they belong to; 0 where a pair has no row.
+template <class Frame, class Memory, class Weight>
+auto place_rows(Frame& frame, row_gates<Memory, Weight> of_rows) {
+  auto const shape = frame.routing.slot_to_row.shape();
+  slot_view<Weight, Memory> const y{frame.template scratch<Weight>(shape.count()).data(), shape};
+  frame.launch(
+      kernel::place_gates<Memory, Weight>{.x = of_rows.weights, .slot_to_row = frame.routing.slot_to_row, .y = y},
+      shape[0]);
+  return gates<Memory, Weight>{y};
+}
+
+template <class Frame, class Element, class Memory, class Weight>
+auto sum_copies(Frame& frame, activation<Element, Memory> copies, slot_view<Weight const, Memory> weights) {
   using value = std::remove_const_t<Element>;
   index_t const height = frame.routing.slot_to_row.template size<tokens>();
   auto y = frame.template scratch_rows<value>(height, copies.data.template size<hidden>());
   frame.launch(
-      kernel::unpermute<value, Memory>{
+      kernel::unpermute<value, Memory, Weight>{
           .x = copies.data, .slot_to_row = frame.routing.slot_to_row, .weights = weights, .y = y},
       height);
   return activation<value, Memory>{y, copies.full_hidden};
@@ -71,8 +85,8 @@ auto run(permute<Group>, Frame& frame, activation<Element, Memory> x) {
   detail::order_by_expert(frame, 0, frame.routing.experts);
   return detail::take_rows(frame, x);
 }
-template <class Group, class Frame, class Memory>
-auto run(permute<Group>, Frame& frame, gates<Memory> weights) {
+template <class Group, class Frame, class Memory, class Weight>
+auto run(permute<Group>, Frame& frame, gates<Memory, Weight> weights) {
   return detail::take_rows(frame, weights);
 }
 
@@ -80,9 +94,13 @@ template <class Group, class Frame, class Element, class Memory>
 auto run(unpermute<Group>, Frame& frame, activation<Element, Memory> copies) {
   return detail::sum_copies(frame, copies, slot_view<float const, Memory>{});
 }
-template <class Group, class Frame, class Element, class Memory>
-auto run(unpermute<Group>, Frame& frame, weighted_copies<Element, Memory> x) {
+template <class Group, class Frame, class Element, class Memory, class Weight>
+auto run(unpermute<Group>, Frame& frame, weighted_copies<Element, Memory, Weight> x) {
   return detail::sum_copies(frame, x.copies, x.weights);
+}
+template <class Group, class Frame, class Memory, class Weight>
+auto run(unpermute<Group>, Frame& frame, row_gates<Memory, Weight> of_rows) {
+  return detail::place_rows(frame, of_rows);
 }
 
 // -- select | unselect
@@ -93,14 +111,22 @@ auto run(select_local<Group>, Frame& frame, activation<Element, Memory> x) {
   detail::order_by_expert(frame, own.begin, own.size);
   return detail::take_rows(frame, x);
 }
-template <class Group, class Frame, class Memory>
-auto run(select_local<Group>, Frame& frame, gates<Memory> weights) {
+template <class Group, class Frame, class Memory, class Weight>
+auto run(select_local<Group>, Frame& frame, gates<Memory, Weight> weights) {
   return detail::take_rows(frame, weights);
 }
 
 template <class Group, class Frame, class Element, class Memory>
 auto run(unselect_local<Group>, Frame& frame, activation<Element, Memory> rows) {
   return detail::sum_copies(frame, rows, slot_view<float const, Memory>{});
+}
+template <class Group, class Frame, class Element, class Memory, class Weight>
+auto run(unselect_local<Group>, Frame& frame, weighted_copies<Element, Memory, Weight> x) {
+  return detail::sum_copies(frame, x.copies, x.weights);
+}
+template <class Group, class Frame, class Memory, class Weight>
+auto run(unselect_local<Group>, Frame& frame, row_gates<Memory, Weight> of_rows) {
+  return detail::place_rows(frame, of_rows);
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

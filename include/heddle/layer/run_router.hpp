@@ -8,7 +8,7 @@
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/mask_experts.hpp>
 #include <heddle/kernel/route.hpp>
-#include <heddle/layer/run_compute.hpp>
+#include <heddle/layer/run_linear.hpp>
 #include <heddle/router/top_k.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -18,17 +18,17 @@ auto run(choose<Selection, TopK>, Frame& frame, activation<Real, Memory> logits)
   index_t const height = logits.data.template size<tokens>();
   index_t const k = TopK == static_cast<int>(dynamic) ? frame.weights().top_k : TopK;
   kernel::check_top_k(k, logits.data.template size<hidden>());
+  using weight = std::remove_const_t<Real>;
   auto ids = frame.template scratch<std::int32_t>(height * k);
-  auto weights = frame.template scratch<float>(height * k);
+  auto weights = frame.template scratch<weight>(height * k);
   extents<tokens, slots> const shape{height, k};
-  kernel::route<Selection, std::remove_const_t<Real>, Memory> const route{.logits = logits.data,
-                                                                          .ids = {ids.data(), shape},
-                                                                          .weights = {weights.data(), shape},
-                                                                          .factor = frame.weights().route_scale};
+  kernel::route<Selection, weight, Memory, weight> const route{.logits = logits.data,
+                                                               .ids = {ids.data(), shape},
+                                                               .weights = {weights.data(), shape},
+                                                               .factor = frame.weights().route_scale};
   frame.launch(route, height);
-  frame.routing.ids = {ids.data(), shape};
-  frame.routing.experts = logits.data.template size<hidden>();
-  return gates<Memory>{{weights.data(), shape}};
+  frame.routing.begin({ids.data(), shape}, logits.data.template size<hidden>());
+  return gates<Memory, weight>{{weights.data(), shape}, frame.routing.ids};
 }
 
 /// The experts that a rank of `Group` owns: the pieces of `ceil_chunk`, as the style of the expert weights says.
@@ -38,38 +38,84 @@ template <class Group, class Frame>
   return ceil_chunk::piece(frame.routing.experts, group.size(), group.rank());
 }
 
-template <class Group, class Frame, class Memory>
-auto run(mask_routing<Group>, Frame& frame, gates<Memory> weights) {
+template <class Group, class Frame, class Memory, class Weight>
+auto run(mask_routing<Group>, Frame& frame, gates<Memory, Weight> weights) {
   range const own = own_experts<Group>(frame);
   auto const shape = weights.weights.shape();
   auto ids = frame.template scratch<std::int32_t>(shape.count());
-  auto masked = frame.template scratch<float>(shape.count());
-  frame.launch(kernel::mask_experts<Memory>{.ids = frame.routing.ids,
-                                            .weights = weights.weights,
-                                            .first = own.begin,
-                                            .count = own.size,
-                                            .masked_ids = {ids.data(), shape},
-                                            .masked_weights = {masked.data(), shape}},
+  auto masked = frame.template scratch<Weight>(shape.count());
+  frame.launch(kernel::mask_experts<Memory, Weight>{.ids = frame.routing.ids,
+                                                    .weights = weights.weights,
+                                                    .first = own.begin,
+                                                    .count = own.size,
+                                                    .masked_ids = {ids.data(), shape},
+                                                    .masked_weights = {masked.data(), shape}},
                shape[0]);
   frame.routing.ids = {ids.data(), shape};
-  return gates<Memory>{{masked.data(), shape}};
+  return gates<Memory, Weight>{{masked.data(), shape}, frame.routing.ids};
+}
+/// The weights that were masked have no gradient.
+template <class Group, class Frame, class Memory, class Weight>
+auto run(mask_routing_grad<Group>, Frame& frame, kept<gates<Memory, Weight>> const& saved, gates<Memory, Weight> dy) {
+  auto const shape = dy.weights.shape();
+  auto dx = frame.template scratch<Weight>(shape.count());
+  auto unused = frame.template scratch<std::int32_t>(shape.count());
+  frame.launch(kernel::mask_experts<Memory, Weight>{.ids = std::get<0>(saved.values).ids,
+                                                    .weights = dy.weights,
+                                                    .first = 0,
+                                                    .count = frame.routing.experts,
+                                                    .masked_ids = {unused.data(), shape},
+                                                    .masked_weights = {dx.data(), shape}},
+               shape[0]);
+  return gates<Memory, Weight>{{dx.data(), shape}};
 }
 
 // -- weights meet rows
 
-template <class Rows, class Weights, class Frame, class Element, class Memory>
-auto run(gate_scale<Rows, Weights>, Frame& frame, activation<Element, Memory> x, row_gates<Memory> weights) {
-  auto y = detail::writable(frame, x);
+template <class Rows, class Weights, class Frame, class Element, class Memory, class Weight>
+auto run(gate_scale<Rows, Weights>, Frame& frame, activation<Element, Memory> x, row_gates<Memory, Weight> weights) {
+  using value = std::remove_const_t<Element>;
+  rows<value, Memory> const y = detail::place_for(frame, x);
+  frame.launch(kernel::gate_scale<value, Memory, Weight>{.x = x.data, .weights = weights.weights, .y = y},
+               y.template size<tokens>());
+  return activation<value, Memory>{y, x.full_hidden};
+}
+template <class Rows, class Weights, class Frame, class X, class Element, class Memory, class Weight>
+auto run(gate_scale_grad<Rows, Weights>, Frame& frame,
+         kept<activation<X, Memory>, row_gates<Memory, Weight>> const& saved, activation<Element, Memory> dy) {
+  using value = std::remove_const_t<Element>;
+  auto const& [x, weights] = saved.values;
+  index_t const height = dy.data.template size<tokens>();
+  rows<value, Memory> const dx = detail::place_for(frame, dy);
+  per_row<Weight, Memory> const dweights{frame.template scratch<Weight>(height).data(), extents<tokens>{height}};
   frame.launch(
-      kernel::gate_scale<std::remove_const_t<Element>, Memory>{.x = y.data, .weights = weights.weights, .y = y.data},
-      y.data.template size<tokens>());
-  return y;
+      kernel::gate_scale_grad<value, Memory, Weight>{
+          .x = x.data, .weights = weights.weights, .dy = dy.data, .dx = dx, .dweights = dweights},
+      height);
+  return std::pair{activation<value, Memory>{dx, dy.full_hidden}, row_gates<Memory, Weight>{dweights}};
 }
 
 /// Weights of tokens meet copies that are home: the sum over slots will multiply.
-template <class Rows, class Weights, class Frame, class Element, class Memory>
-auto run(gate_scale<Rows, Weights>, Frame&, activation<Element, Memory> x, gates<Memory> weights) {
-  return weighted_copies<Element, Memory>{x, weights.weights};
+template <class Rows, class Weights, class Frame, class Element, class Memory, class Weight>
+auto run(gate_scale<Rows, Weights>, Frame&, activation<Element, Memory> x, gates<Memory, Weight> weights) {
+  return weighted_copies<Element, Memory, Weight>{x, weights.weights};
+}
+template <class Rows, class Weights, class Frame, class X, class Element, class Memory, class Weight>
+auto run(gate_scale_grad<Rows, Weights>, Frame& frame, kept<activation<X, Memory>, gates<Memory, Weight>> const& saved,
+         activation<Element, Memory> dy) {
+  using value = std::remove_const_t<Element>;
+  auto const& [x, weights] = saved.values;
+  auto const shape = weights.weights.shape();
+  rows<value, Memory> const dx = detail::place_for(frame, dy);
+  slot_view<Weight, Memory> const dweights{frame.template scratch<Weight>(shape.count()).data(), shape};
+  frame.launch(kernel::gate_scale_home_grad<value, Memory, Weight>{.x = x.data,
+                                                                   .weights = weights.weights,
+                                                                   .slot_to_row = frame.routing.slot_to_row,
+                                                                   .dy = dy.data,
+                                                                   .dx = dx,
+                                                                   .dweights = dweights},
+               shape[0]);
+  return std::pair{activation<value, Memory>{dx, dy.full_hidden}, gates<Memory, Weight>{dweights}};
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

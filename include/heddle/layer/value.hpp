@@ -3,6 +3,7 @@
 // mutable one is scratch memory of the step and may be changed in place.
 #pragma once
 
+#include <heddle/core/dtype.hpp>
 #include <heddle/kernel/team.hpp>
 #include <heddle/tensor/view.hpp>
 
@@ -21,24 +22,28 @@ struct token_ids {
   per_row<std::int64_t const, Memory> data;  ///< [tokens]
 };
 
-/// Routing weights [tokens, slots]; the ids they belong to are in the step's `routing`.
-template <class Memory = host_memory>
+/// Routing weights [tokens, slots] and the experts they belong to, -1 for none. A gradient of weights has no ids.
+template <class Memory = host_memory, real Weight = float>
 struct gates {
-  slot_view<float const, Memory> weights;
+  slot_view<Weight const, Memory> weights;
+  slot_view<std::int32_t const, Memory> ids{};
 };
 
 /// One routing weight for every row in expert order.
-template <class Memory = host_memory>
+template <class Memory = host_memory, real Weight = float>
 struct row_gates {
-  per_row<float const, Memory> weights;  ///< [rows]
+  per_row<Weight const, Memory> weights;  ///< [rows]
 };
 
 /// Token copies back home with the weights of their sum: the product is taken in the sum itself.
-template <class Element, class Memory = host_memory>
+template <class Element, class Memory = host_memory, real Weight = float>
 struct weighted_copies {
   activation<Element, Memory> copies;  ///< rows in expert order
-  slot_view<float const, Memory> weights;
+  slot_view<Weight const, Memory> weights;
 };
+
+/// What flows back where no gradient can: token ids have none.
+struct no_gradient {};
 
 /// The same value, read only: what a fork hands to each branch.
 template <class Element, class Memory>

@@ -19,6 +19,7 @@ struct choose_grad;
 template <class Selection, int TopK>
 struct choose : operation_base<"top_k", placement<>, placement<>, choose_grad<Selection, TopK>> {
   static constexpr bool linear = false;
+  static constexpr keep keeps = keep::both;
   using selection = Selection;
   static constexpr int top_k = TopK;
 };

@@ -42,6 +42,15 @@ struct each {
   using conjugate = each<conjugate_t<Branch>>;
 };
 
+/// A branch of which only the inputs are saved: the backward pass runs it again. It may take and give several values.
+template <class Branch>
+struct recompute {
+  static_assert(detail::is_sequence<Branch>,
+                "[heddle.recompute.branch] what is recomputed is not a sequence. Fix: write recompute<sequence<...>>.");
+  using branch = Branch;
+  using conjugate = recompute<conjugate_t<Branch>>;
+};
+
 /// x + Branch(x).
 template <class Branch>
 using residual = sequence<fork<sequence<>, Branch>, join<sequence<>, sequence<>>>;

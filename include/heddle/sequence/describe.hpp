@@ -92,6 +92,11 @@ struct printer<each<Branch>> {
   }
 };
 
+template <class Branch>
+struct printer<recompute<Branch>> {
+  static constexpr void print(text_sink& sink) { put_branches<Branch>(sink, "recompute"); }
+};
+
 template <class Type>
 struct description {
   static constexpr std::size_t length() {

@@ -18,6 +18,8 @@ template <std::size_t Port, class Branch>
 struct on_port;
 template <class Branch>
 struct each;
+template <class Branch>
+struct recompute;
 
 namespace detail {
 
@@ -130,6 +132,8 @@ template <std::size_t Port, class Branch>
 struct mentions<on_port<Port, Branch>> : mentions<Branch> {};
 template <class Branch>
 struct mentions<each<Branch>> : mentions<Branch> {};
+template <class Branch>
+struct mentions<recompute<Branch>> : mentions<Branch> {};
 
 template <class Universe, class Placement>
 struct map_of;

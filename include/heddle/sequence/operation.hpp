@@ -8,6 +8,9 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// Which of its values an operation needs again in the backward pass.
+enum class keep { nothing, inputs, outputs, both };
+
 /// Base of all operations. `From` and `To` are placements, or `ports` of placements where there are several values.
 template <fixed_string Name, class From, class To, class Conjugate, class... Labels>
 struct operation_base {
@@ -19,6 +22,8 @@ struct operation_base {
   using labels = type_list<Labels...>;
   /// A linear operation may run on a summand; any other refuses a `partial` value on every group.
   static constexpr bool linear = true;
+  /// What the forward pass of training saves for the conjugate.
+  static constexpr keep keeps = keep::nothing;
   /// How the trainable parameter is placed; void where the operation has none.
   using parameter = void;
 };

@@ -33,6 +33,8 @@ template <std::size_t Port, class Branch>
 struct parameters_of<on_port<Port, Branch>> : parameters_of<Branch> {};
 template <class Branch>
 struct parameters_of<each<Branch>> : parameters_of<Branch> {};
+template <class Branch>
+struct parameters_of<recompute<Branch>> : parameters_of<Branch> {};
 
 template <class Sequence>
 struct gradient_trace {

@@ -36,6 +36,8 @@ template <class Branch>
 struct inputs_of<each<Branch>> {
   static constexpr int value = 2;
 };
+template <class Branch>
+struct inputs_of<recompute<Branch>> : inputs_of<Branch> {};
 
 /// Runs a sequence from values of which `start` is known.
 template <class Universe, class Sequence>

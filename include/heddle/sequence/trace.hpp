@@ -138,6 +138,9 @@ struct trace<Universe, on_port<Port, Branch>> {
 };
 
 template <class Universe, class Branch>
+struct trace<Universe, recompute<Branch>> : trace<Universe, Branch> {};
+
+template <class Universe, class Branch>
 struct trace<Universe, each<Branch>> {
   static constexpr void apply(flow& f) {
     auto values = f.ports;

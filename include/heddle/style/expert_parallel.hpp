@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole mixture-of-experts layer from three policies: route, order, move, expert, move*, order*, with the gate scale
-// at one of four points. Combine is never written: it is the conjugate of dispatch.
+// A whole mixture-of-experts layer from three policies, in four stages: route, dispatch, experts, combine, with the
+// gate scale at one of four points. Combine is never written: it is the conjugate of dispatch.
 #pragma once
 
 #include <heddle/collective/regrid.hpp>
@@ -9,69 +9,81 @@
 #include <heddle/concepts/expert.hpp>
 #include <heddle/concepts/router.hpp>
 #include <heddle/sequence/combinators.hpp>
+#include <heddle/style/expert_body.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
-namespace detail {
-
-template <class Dispatcher, class Expert, weight_at At>
-struct moe_body {
-  using ep_group = typename Dispatcher::group;
-  using etp_group = typename Dispatcher::tensor_group;
-  using parts = typename Expert::template on_groups<ep_group, etp_group>;
-  using dispatch = concat_t<typename Dispatcher::order, typename Dispatcher::move>;
-  using back = conjugate_t<typename Dispatcher::move>;
-  using home = conjugate_t<typename Dispatcher::order>;
-  static_assert(At != weight_at::origin || Dispatcher::returns_copies,
-                "[heddle.weight_at.origin] this dispatcher sums token copies before they are home, so no weight can be "
-                "applied there. "
-                "Fix: use weight_at::output, or a dispatcher that returns every copy.");
-
-  // The weights of a copy, where the copy is: the same on every rank of etp.
-  using weights = typename parts::entered;
-
-  template <class Rows>
-  using scale = sequence<gate_scale<Rows, weights>>;
-  template <class... Parts>
-  using rows_only = sequence<on_port<0, concat_t<Parts...>>>;
-
-  static consteval auto body() {
-    if constexpr (At == weight_at::origin) {
-      using rows_home = placement<on<ep_group, bucketed>>;
-      using weights_home = placement<on<ep_group, sharded<tokens, as_given>>>;
-      return concat_t<
-          rows_only<dispatch, typename parts::first, typename parts::activate, typename parts::second, back>,
-          sequence<gate_scale<rows_home, weights_home>>, home>{};
-    } else if constexpr (At == weight_at::output) {
-      return concat_t<sequence<each<dispatch>>,
-                      rows_only<typename parts::first, typename parts::activate, typename parts::second>,
-                      scale<typename parts::left>, back, home>{};
-    } else if constexpr (At == weight_at::activation) {
-      return concat_t<sequence<each<dispatch>>, rows_only<typename parts::first, typename parts::activate>,
-                      scale<typename parts::narrow>, typename parts::second, back, home>{};
-    } else {
-      return concat_t<sequence<each<dispatch>>, scale<typename parts::entered>, typename parts::first,
-                      typename parts::activate, typename parts::second, back, home>{};
-    }
-  }
-  using type = decltype(body());
+/// The first stage: tokens, and the routing weights that the router gives them.
+template <router Router>
+struct route_stage {
+  static constexpr fixed_string name = "route";
+  using weight = placement<>;
+  using bias = placement<>;
+  using forward = sequence<fork<sequence<>, typename Router::route>>;
+  using backward = conjugate_t<forward>;
 };
 
-}  // namespace detail
+/// The second: tokens become rows at their experts, and weights go with them unless they are applied at the origin.
+template <dispatcher Dispatcher, weight_at At>
+struct dispatch_stage {
+  static constexpr fixed_string name = "dispatch";
+  using weight = placement<>;
+  using bias = placement<>;
+  using forward = std::conditional_t<
+      At == weight_at::origin,
+      concat_t<detail::on_both_t<typename Dispatcher::bring>,
+               sequence<on_port<0, concat_t<typename Dispatcher::order, typename Dispatcher::move>>>>,
+      sequence<each<concat_t<typename Dispatcher::bring, typename Dispatcher::order, typename Dispatcher::move>>>>;
+  using backward = conjugate_t<forward>;
+};
+
+/// The third: rows in expert order, with their weights where those are applied here, through the experts.
+template <class Expert, weight_at At, class ExpertParallel = ep, class ExpertTensor = etp>
+  requires expert<Expert, ExpertParallel, ExpertTensor>
+struct expert_stage {
+  static constexpr fixed_string name = "experts";
+  using weight = placement<>;
+  using bias = placement<>;
+  using forward =
+      typename detail::expert_body<typename Expert::template on_groups<ExpertParallel, ExpertTensor>, At>::type;
+  using backward = conjugate_t<forward>;
+};
+
+/// The last: rows go home, and the copies of a token are summed.
+template <dispatcher Dispatcher, weight_at At>
+struct combine_stage {
+  static constexpr fixed_string name = "combine";
+  using weight = placement<>;
+  using bias = placement<>;
+  using back = conjugate_t<typename Dispatcher::move>;
+  using home = concat_t<conjugate_t<typename Dispatcher::order>, conjugate_t<typename Dispatcher::bring>>;
+  using forward = std::conditional_t<
+      At == weight_at::origin,
+      concat_t<
+          sequence<on_port<0, back>, gate_scale<typename Dispatcher::copies_home, typename Dispatcher::weights_home>>,
+          home>,
+      concat_t<back, home>>;
+  using backward = conjugate_t<forward>;
+};
 
 /// Where the weight goes unless the user says: home where copies return, else on the expert's output.
 template <class Dispatcher>
 inline constexpr weight_at default_weight_at = Dispatcher::returns_copies ? weight_at::origin : weight_at::output;
 
-/// The layer on the expert grid: tokens as the dispatcher takes them, in and out.
+/// The layer on the expert grid: tokens as the dispatcher takes them, in and out. Its four stages can also be run one
+/// by one.
 template <router Router, dispatcher Dispatcher, class Expert, weight_at At = default_weight_at<Dispatcher>>
   requires expert<Expert, typename Dispatcher::group, typename Dispatcher::tensor_group>
 struct expert_parallel {
   static constexpr fixed_string name = "expert_parallel";
   using weight = placement<>;
   using bias = placement<>;
-  using forward = concat_t<sequence<fork<sequence<>, typename Router::route>>,
-                           typename detail::moe_body<Dispatcher, Expert, At>::type>;
+  using experts_body =
+      typename expert_stage<Expert, At, typename Dispatcher::group, typename Dispatcher::tensor_group>::forward;
+  using forward =
+      concat_t<typename route_stage<Router>::forward, typename dispatch_stage<Dispatcher, At>::forward,
+               std::conditional_t<At == weight_at::origin, sequence<on_port<0, experts_body>>, experts_body>,
+               typename combine_stage<Dispatcher, At>::forward>;
   using backward = conjugate_t<forward>;
 };
 

@@ -19,5 +19,5 @@ using groups = mesh_groups<host::self_communicator, tp>;
 using backend = host::execution<host::reference_gemm, groups>;
 
 auto run_style(backend& execution, linear<float> const& weights, rows<float const> x) {
-  return forward<rowwise<asked>>(execution, weights, activation<float const>{x, 8});
+  return infer<rowwise<asked>>(execution, weights, activation<float const>{x, 8});
 }

@@ -55,9 +55,9 @@ Value run(mark<Name>, Frame&, Value value) {
 TEST_CASE("a style that changes nothing gives back the caller's memory") {
   on_ranks<tp>(mesh<tp>{1}, 1, [](auto& tools) {
     list const x = table(2, 2);
-    CHECK(heddle::forward<style_of<sequence<>>>(tools.execution, std::tuple<>{}, rows_of(x, 2, 2)).data.data() ==
+    CHECK(heddle::infer<style_of<sequence<>>>(tools.execution, std::tuple<>{}, rows_of(x, 2, 2)).data.data() ==
           x.data());
-    CHECK(heddle::forward<grouped_gemm<ep>>(tools.execution, std::tuple<>{}, rows_of(x, 2, 2)).full_hidden == 2);
+    CHECK(heddle::infer<grouped_gemm<ep>>(tools.execution, std::tuple<>{}, rows_of(x, 2, 2)).full_hidden == 2);
   });
 }
 
@@ -70,7 +70,7 @@ TEST_CASE("a layer runs style after style, each with parameters on its own entry
     list const x{2, -2};
     std::tuple const weights{norm_weight<float>{vector_of(w1), 0}, heddle::linear<float>{matrix_of(w2, 2, 2), 2, 2},
                              heddle::linear<float>{matrix_of(w3, 1, 2), 1, 2}};
-    CHECK(read(heddle::forward<three>(tools.execution, weights, rows_of(x, 1, 2))) ==
+    CHECK(read(heddle::infer<three>(tools.execution, weights, rows_of(x, 1, 2))) ==
           list{-3});  // (1, -2) -> (-1, 3) -> -3
   });
 }
@@ -82,7 +82,7 @@ TEST_CASE("branches of a fork read one value, and none may write it; join adds i
                           heddle::fork<sequence<all_reduce<tp>>, sequence<all_reduce<tp>>, sequence<all_reduce<tp>>>,
                           join<sequence<>, sequence<>, sequence<>>>>;
     list const x{1, 2};
-    CHECK(read(heddle::forward<twice>(tools.execution, std::tuple<>{}, rows_of(x, 1, 2))) == list{3, 6});
+    CHECK(read(heddle::infer<twice>(tools.execution, std::tuple<>{}, rows_of(x, 1, 2))) == list{3, 6});
     CHECK(x == list{1, 2});
   });
 }
@@ -92,7 +92,7 @@ TEST_CASE("a residual adds the branch to the value itself") {
   on_ranks<tp>(mesh<tp>{1}, 1, [&](auto& tools) {
     using block = style_of<residual<replicated_linear::forward>>;
     list const x{1, 5};
-    CHECK(read(heddle::forward<block>(tools.execution, heddle::linear<float>{matrix_of(w, 2, 2), 2, 2},
+    CHECK(read(heddle::infer<block>(tools.execution, heddle::linear<float>{matrix_of(w, 2, 2), 2, 2},
                                       rows_of(x, 1, 2))) == list{3, 15});
   });
 }
@@ -103,12 +103,12 @@ TEST_CASE("several values: on_port takes one, each takes all, in a tuple out") {
     list const a{8};
     list const b{6};
     auto const [first, divided] =
-        heddle::forward<second>(tools.execution, std::tuple<>{}, std::tuple{value(a, 1, 1), value(b, 1, 1)});
+        heddle::infer<second>(tools.execution, std::tuple<>{}, std::tuple{value(a, 1, 1), value(b, 1, 1)});
     CHECK(first.data.data() == a.data());
     CHECK(read(divided) == list{3});
     using all = style_of<sequence<each<sequence<copy<tp>, divide>>>>;
     auto const [x, y] =
-        heddle::forward<all>(tools.execution, std::tuple<>{}, std::tuple{value(a, 1, 1), value(b, 1, 1)});
+        heddle::infer<all>(tools.execution, std::tuple<>{}, std::tuple{value(a, 1, 1), value(b, 1, 1)});
     CHECK(read(x) == list{4});
     CHECK(read(y) == list{3});
   });
@@ -119,7 +119,7 @@ TEST_CASE("mutable rows of the caller are not written") {
     list x{1, 2};
     using sum = style_of<sequence<all_reduce<tp>>>;
     rows<float> const mine{x.data(), extents<tokens, hidden>{1, 2}};
-    CHECK(read(heddle::forward<sum>(tools.execution, std::tuple<>{}, mine)) == list{2, 4});
+    CHECK(read(heddle::infer<sum>(tools.execution, std::tuple<>{}, mine)) == list{2, 4});
     CHECK(x == list{1, 2});
   });
 }
@@ -138,7 +138,7 @@ TEST_CASE("the branches of a join run in order, on every compiler") {
                                      join<sequence<mark<1>>, sequence<mark<2>>, sequence<mark<3>>>>>;
     list const x{1};
     marks.clear();
-    CHECK(read(heddle::forward<marked>(tools.execution, std::tuple<>{}, rows_of(x, 1, 1))) == list{3});
+    CHECK(read(heddle::infer<marked>(tools.execution, std::tuple<>{}, rows_of(x, 1, 1))) == list{3});
     CHECK(marks == std::vector<int>{1, 2, 3});
   });
 }
@@ -149,7 +149,7 @@ TEST_CASE("branches of different widths cannot be summed") {
     using sum = style_of<sequence<heddle::fork<side<left_role>, side<right_role>>, join<sequence<>, sequence<>>>>;
     side_by_side const weights{{matrix_of(w, 4, 2), 4, 2}, {matrix_of(w, 2, 2), 2, 2}};
     list const x{1, 1};
-    CHECK_THROWS_WITH_AS(static_cast<void>(heddle::forward<sum>(tools.execution, weights, rows_of(x, 1, 2))),
+    CHECK_THROWS_WITH_AS(static_cast<void>(heddle::infer<sum>(tools.execution, weights, rows_of(x, 1, 2))),
                          doctest::Contains("a branch of a join is 2 wide and 4 is needed"), error);
   });
 }

@@ -40,7 +40,8 @@ struct kernel_of_nothing {};
 TEST_CASE("frame: scratch, counts, launches and communicators are the execution's") {
   own_backend backend;
   moe_weights<float> const weights;
-  frame<own_backend, moe_weights<float>> step{backend, weights};
+  step_state<> state;
+  frame<own_backend, moe_weights<float>> step{backend, weights, state};
   CHECK(step.scratch<float>(5).size() == 5);
   CHECK(step.scratch_rows<float>(2, 3).size<hidden>() == 3);
   CHECK(backend.pieces.back().size() == 6);
@@ -54,7 +55,8 @@ TEST_CASE("frame: scratch, counts, launches and communicators are the execution'
 TEST_CASE("frame: a role picks the parameter") {
   own_backend backend;
   moe_weights<float> const weights;
-  frame<own_backend, moe_weights<float>> const step{backend, weights};
+  step_state<> state;
+  frame<own_backend, moe_weights<float>> const step{backend, weights, state};
   CHECK(&step.parameter<gate_role>() == &weights.gate);
   CHECK(&step.parameter<fc2_role>() == &weights.fc2);
   CHECK(&step.weights() == &weights);
@@ -63,7 +65,8 @@ TEST_CASE("frame: a role picks the parameter") {
 TEST_CASE("frame: rows of a group are remembered, the last ones replace those before") {
   own_backend backend;
   int const weights = 0;
-  frame<own_backend, int> step{backend, weights};
+  step_state<> state;
+  frame<own_backend, int> step{backend, weights, state};
   index_t const first[] = {1, 2};
   index_t const second[] = {3, 4, 5};
   CHECK(step.rows_of<tp>().empty());
@@ -80,7 +83,8 @@ TEST_CASE("frame: rows of a group are remembered, the last ones replace those be
 TEST_CASE("frame: more groups than a step can remember is an error, not a lost row") {
   own_backend backend;
   int const weights = 0;
-  frame<own_backend, int> step{backend, weights};
+  step_state<> state;
+  frame<own_backend, int> step{backend, weights, state};
   index_t const rows[] = {1};
   step.remember_rows<tp>(rows);
   step.remember_rows<dp>(rows);
@@ -95,7 +99,8 @@ TEST_CASE("frame: more groups than a step can remember is an error, not a lost r
 TEST_CASE("routing: nothing is chosen before the router ran") {
   own_backend backend;
   int const weights = 0;
-  frame<own_backend, int> const step{backend, weights};
+  step_state<> state;
+  frame<own_backend, int> const step{backend, weights, state};
   CHECK(step.routing.ids.count() == 0);
   CHECK(step.routing.experts == 0);
   CHECK(step.routing.sent.empty());

@@ -34,7 +34,8 @@ list read(activation<Element> x) {
 template <class... Groups, class Grid, class Weights, class Body>
 void in_frames(Grid const& grid, Weights const& weights, Body const& body) {
   support::on_ranks<Groups...>(grid, 1, [&](auto& tools) {
-    heddle::frame frame{tools.execution, weights};
+    heddle::step_state<> state;
+    heddle::frame frame{tools.execution, weights, state};
     body(frame, tools.rank);
   });
 }

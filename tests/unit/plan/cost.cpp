@@ -55,7 +55,7 @@ TEST_CASE("cost: a dense style sends exactly what its bill says") {
           .full_out = 23,
           .full_in = 9};
       index_t const before = groups.template get<hd::tp>().bytes_sent();
-      hd::forward<hd::colwise_gather_output<hd::tp>>(
+      hd::infer<hd::colwise_gather_output<hd::tp>>(
           execution, parameter, hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{7, 9}});
       index_t const sent = groups.template get<hd::tp>().bytes_sent() - before;
       auto const bill = hd::cost_of<hd::colwise_gather_output<hd::tp>>(grid, rank, {.rows = 7, .width = 9, .out = 23});
@@ -70,7 +70,7 @@ void check_rows(Weights const& weights) {
   hd::mesh<hd::tp> const grid{2};
   on_ranks(grid, hd::type_list<hd::tp>{}, [&](int rank, auto& execution, auto& groups) {
     std::vector<float> const x(2 * 4, 1.0F);
-    hd::forward<Style>(execution, weights, hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{2, 4}});
+    hd::infer<Style>(execution, weights, hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{2, 4}});
     auto const bill = hd::cost_of<Style>(grid, rank, {.rows = 2, .width = 4, .out = 4});
     CHECK(groups.template get<hd::tp>().bytes_sent() == bill.template bytes_sent<hd::tp>());
   });
@@ -131,7 +131,7 @@ void check_mixture(hd::folding<> grid) {
                         groups.template get<hd::etp>().bytes_sent()};
     };
     auto const before = sent();
-    hd::forward<style>(execution, weights,
+    hd::infer<style>(execution, weights,
                        hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{height, width}});
     auto const after = sent();
     auto const bill =

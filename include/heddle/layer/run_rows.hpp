@@ -1,74 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the operations that stay on a rank do at run time.
+// What the operations that work row by row do at run time: norms, embeddings, activations, parts of rows.
 #pragma once
 
 #include <heddle/compute/activation.hpp>
-#include <heddle/compute/bias.hpp>
 #include <heddle/compute/columns.hpp>
 #include <heddle/compute/embedding.hpp>
-#include <heddle/compute/gemm.hpp>
 #include <heddle/compute/norm.hpp>
 #include <heddle/compute/parameter.hpp>
 #include <heddle/compute/spread.hpp>
-#include <heddle/kernel/add_bias.hpp>
 #include <heddle/kernel/embedding.hpp>
 #include <heddle/kernel/glu.hpp>
 #include <heddle/kernel/rms_norm.hpp>
 #include <heddle/kernel/scale.hpp>
+#include <heddle/layer/bundle.hpp>
 #include <heddle/layer/run_collective.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
-namespace detail {
-
-/// A router's logits are wider than the activations they come from.
-template <class Role, class Element>
-using gemm_output_t = std::conditional_t<std::same_as<Role, gate_role>, accumulator_t<Element>, Element>;
-
-template <class Weights>
-concept sliced = requires(Weights const& weights) {
-  weights.first_width;
-};
-
-/// A projection with named output parts is still one linear layer to the multiplication.
-template <class Parameter>
-constexpr auto const& linear_of(Parameter const& parameter) {
-  if constexpr (sliced<Parameter>) return parameter.projection;
-  else return parameter;
-}
-
-}  // namespace detail
-
-template <class From, class To, class Parameter, class Role, class Frame, class Element, class Memory>
-auto run(gemm<From, To, Parameter, Role>, Frame& frame, activation<Element, Memory> x) {
-  using output = detail::gemm_output_t<Role, std::remove_const_t<Element>>;
-  auto const& parameter = detail::linear_of(frame.template parameter<Role>());
-  detail::check_width("the input of a linear layer", x.data.template size<hidden>(),
-                      parameter.weight.template size<in_features>());
-  detail::check_part<in_features, Parameter>(frame, parameter.weight.template size<in_features>(), parameter.full_in);
-  detail::check_part<out_features, Parameter>(frame, parameter.weight.template size<out_features>(),
-                                              parameter.full_out);
-  auto y = frame.template scratch_rows<output>(x.data.template size<tokens>(),
-                                               parameter.weight.template size<out_features>());
-  frame.execution().multiply(x.data, parameter.weight, y);
-  return activation<output, Memory>{y, parameter.full_out};
-}
-
-template <class At, class Parameter, class Role, class Frame, class Element, class Memory>
-auto run(add_bias<At, Parameter, Role>, Frame& frame, activation<Element, Memory> x) {
-  auto const& parameter = detail::linear_of(frame.template parameter<Role>());
-  if (parameter.bias.data() == nullptr) return x;
-  detail::check_width("a bias", parameter.bias.count(), x.data.template size<hidden>());
-  using value = std::remove_const_t<Element>;
-  if constexpr (std::same_as<value, typename std::remove_cvref_t<decltype(parameter)>::element_type>) {
-    auto y = detail::writable(frame, x);
-    frame.launch(kernel::add_bias<value, Memory>{.bias = parameter.bias, .y = y.data}, y.data.template size<tokens>());
-    return activation<Element, Memory>{y.data, y.full_hidden};
-  } else {
-    throw error(error_kind::unsupported, "a router bias in a narrower type than the logits",
-                "use f32 or f64 activations with a router bias");
-  }
-}
+// -- normalise | normalise_grad
 
 template <class At, class Parameter, class Role, class Frame, class Element, class Memory>
 auto run(normalise<At, Parameter, Role>, Frame& frame, activation<Element, Memory> x) {

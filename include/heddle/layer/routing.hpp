@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who chose whom in one step, and how many rows went where: run-time data that the stages of a routed step hand on,
+// and that the backward pass finds again.
+#pragma once
+
+#include <array>
+#include <heddle/core/error.hpp>
+#include <heddle/core/type_id.hpp>
+#include <heddle/kernel/team.hpp>
+#include <span>
+
+namespace heddle::inline HEDDLE_ABI {
+
+/// Run-time data of a routed step. Counts are on the host, where the exchanges ask for them.
+template <class Memory = host_memory>
+struct routing {
+  slot_view<std::int32_t const, Memory> ids;          ///< expert of each (token, slot), -1 for none
+  slot_view<std::int32_t const, Memory> slot_to_row;  ///< row of each (token, slot), -1 for none
+  per_row<std::int32_t const, Memory> row_to_token;   ///< token of each row
+  per_row<std::int32_t const, Memory> row_to_slot;    ///< slot of each row
+  index_t experts = 0;                                ///< over all ranks
+  std::span<index_t const> expert_rows;               ///< rows of each expert this rank has sorted or received
+  std::span<index_t const> sent;                      ///< rows to each rank of the expert group
+  std::span<index_t const> received;                  ///< rows from each rank of the expert group
+  std::span<index_t const> chunks;                    ///< rows of chunk (source rank, local expert), source-major
+  bool ordered = false;                               ///< the pairs are sorted: who meets them again keeps the order
+  bool exchanged = false;                             ///< ranks know what they send each other
+  bool gathered = false;                              ///< chunks are those of all ranks of the tensor group
+
+  /// Forgets the routing before, for new choices among `all` experts.
+  constexpr void begin(slot_view<std::int32_t const, Memory> chosen, index_t all) {
+    *this = {};
+    ids = chosen;
+    experts = all;
+  }
+};
+
+/// What a caller may tell a routed step about this rank's tokens; all empty where there is nothing to tell.
+template <class Memory = host_memory>
+struct routing_inputs {
+  per_row<bool const, Memory> padding;             ///< [tokens], true where a token is padding: routed nowhere
+  slot_view<std::int32_t const, Memory> recorded;  ///< choices of an earlier run, to be taken again
+  index_t first_token = 0;                         ///< number of this rank's first token among those of all ranks
+  std::uint64_t seed = 0;                          ///< of what is random in the step
+};
+
+/// What a routed step has to tell besides its values. Counts are per expert, of this rank's tokens.
+struct routing_report {
+  double aux = 0;                      ///< load-balancing loss, the same on every rank
+  double z = 0;                        ///< loss on the size of the logits, the same on every rank
+  std::span<index_t const> kept;       ///< pairs that go to each expert
+  std::span<index_t const> dropped{};  ///< pairs that found no room
+};
+
+/// What a step knows besides its values. The views lie in the execution's workspace.
+template <class Memory = host_memory>
+class step_state {
+ public:
+  /// Who chose whom in this step; empty until a router has run.
+  heddle::routing<Memory> routing{};
+  /// Set by the caller, before the step.
+  routing_inputs<Memory> inputs{};
+  /// Set by the router's operations.
+  routing_report report{};
+
+  /// Rows that each rank of `Group` brought to the last gather or split over it; empty before the first.
+  template <class Group>
+  [[nodiscard]] std::span<index_t const> rows_of() const {
+    for (auto const& entry : records_) {
+      if (entry.group == id_of<Group>) return entry.rows;
+    }
+    return {};
+  }
+  /// Keeps what `rows_of` returns; the counts live in scratch. Throws `unsupported` beyond six groups.
+  template <class Group>
+  void remember_rows(std::span<index_t const> rows) {
+    for (auto& entry : records_) {
+      if (entry.group == id_of<Group> || entry.group == type_id::none) {
+        entry = {id_of<Group>, rows};
+        return;
+      }
+    }
+    throw error(error_kind::unsupported, "a layer gathers over more groups than a step can remember",
+                "split the layer");
+  }
+
+ private:
+  struct record {
+    type_id group = type_id::none;
+    std::span<index_t const> rows{};
+  };
+  std::array<record, 6> records_{};
+};
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every operation of the library at run time: one overload of `run` each, and of `accumulate` where it has a parameter.
+#pragma once
+
+#include <heddle/layer/run_chunks.hpp>
+#include <heddle/layer/run_columns.hpp>
+#include <heddle/layer/run_exchange.hpp>
+#include <heddle/layer/run_experts.hpp>
+#include <heddle/layer/run_linear.hpp>
+#include <heddle/layer/run_permute.hpp>
+#include <heddle/layer/run_regrid.hpp>
+#include <heddle/layer/run_rows.hpp>

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a linear layer does at run time: the product and its two gradients, the bias and its gradient.
+#pragma once
+
+#include <heddle/compute/bias.hpp>
+#include <heddle/compute/gemm.hpp>
+#include <heddle/compute/parameter.hpp>
+#include <heddle/kernel/add_bias.hpp>
+#include <heddle/kernel/bias_grad.hpp>
+#include <heddle/layer/bundle.hpp>
+#include <heddle/layer/run_collective.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace detail {
+
+/// A router's logits are wider than the activations they come from.
+template <class Role, class Element>
+using gemm_output_t = std::conditional_t<std::same_as<Role, gate_role>, accumulator_t<Element>, Element>;
+
+/// A projection with named output parts is still one linear layer to the multiplication, and so is its gradient.
+template <class Parameter>
+constexpr auto const& linear_of(Parameter const& parameter) {
+  if constexpr (requires { parameter.projection; }) return parameter.projection;
+  else return parameter;
+}
+
+}  // namespace detail
+
+// -- gemm | dgrad
+
+template <class From, class To, class Parameter, class Role, class Frame, class Element, class Memory>
+auto run(gemm<From, To, Parameter, Role>, Frame& frame, activation<Element, Memory> x) {
+  using output = detail::gemm_output_t<Role, std::remove_const_t<Element>>;
+  auto const& parameter = detail::linear_of(frame.template parameter<Role>());
+  detail::check_width("the input of a linear layer", x.data.template size<hidden>(),
+                      parameter.weight.template size<in_features>());
+  detail::check_part<in_features, Parameter>(frame, parameter.weight.template size<in_features>(), parameter.full_in);
+  detail::check_part<out_features, Parameter>(frame, parameter.weight.template size<out_features>(),
+                                              parameter.full_out);
+  auto y = frame.template scratch_rows<output>(x.data.template size<tokens>(),
+                                               parameter.weight.template size<out_features>());
+  frame.execution().multiply(x.data, parameter.weight, y);
+  return activation<output, Memory>{y, parameter.full_out};
+}
+
+template <class From, class To, class Parameter, class Role, class Frame, class X, class Element, class Memory>
+auto run(dgrad<From, To, Parameter, Role>, Frame& frame, kept<activation<X, Memory>> const&,
+         activation<Element, Memory> dy) {
+  using value = std::remove_const_t<X>;
+  auto const& parameter = detail::linear_of(frame.template parameter<Role>());
+  detail::check_width("the gradient of a linear layer", dy.data.template size<hidden>(),
+                      parameter.weight.template size<out_features>());
+  auto dx = frame.template scratch_rows<value>(dy.data.template size<tokens>(),
+                                               parameter.weight.template size<in_features>());
+  frame.execution().multiply_transposed(dy.data, parameter.weight, dx);
+  return activation<value, Memory>{dx, parameter.full_in};
+}
+template <class From, class To, class Parameter, class Role, class Frame, class X, class Element, class Memory>
+void accumulate(gemm<From, To, Parameter, Role>, Frame& frame, kept<activation<X, Memory>> const& saved,
+                activation<Element, Memory> dy) {
+  auto const& gradient = detail::linear_of(frame.template gradient<Role>());
+  frame.execution().accumulate_outer(dy.data, std::get<0>(saved.values).data, gradient.weight);
+}
+
+// -- add_bias | bias_grad
+
+template <class At, class Parameter, class Role, class Frame, class Element, class Memory>
+auto run(add_bias<At, Parameter, Role>, Frame& frame, activation<Element, Memory> x) {
+  auto const& parameter = detail::linear_of(frame.template parameter<Role>());
+  if (parameter.bias.data() == nullptr) return x;
+  detail::check_width("a bias", parameter.bias.count(), x.data.template size<hidden>());
+  using value = std::remove_const_t<Element>;
+  if constexpr (std::same_as<value, typename std::remove_cvref_t<decltype(parameter)>::element_type>) {
+    auto y = detail::writable(frame, x);
+    frame.launch(kernel::add_bias<value, Memory>{.bias = parameter.bias, .y = y.data}, y.data.template size<tokens>());
+    return activation<Element, Memory>{y.data, y.full_hidden};
+  } else {
+    throw error(error_kind::unsupported, "a router bias in a narrower type than the logits",
+                "use f32 or f64 activations with a router bias");
+  }
+}
+
+template <class At, class Parameter, class Role, class Frame, class Element, class Memory>
+auto run(bias_grad<At, Parameter, Role>, Frame&, activation<Element, Memory> dy) {
+  return dy;
+}
+template <class At, class Parameter, class Role, class Frame, class Element, class Memory>
+void accumulate(add_bias<At, Parameter, Role>, Frame& frame, activation<Element, Memory> dy) {
+  using value = std::remove_const_t<Element>;
+  auto const& gradient = detail::linear_of(frame.template gradient<Role>());
+  if (gradient.bias.data() == nullptr) return;
+  kernel::bias_grad<value, Memory> const sum{.dy = dy.data, .gradient = gradient.bias};
+  frame.launch(sum, sum.blocks());
+}
+
+}  // namespace heddle::inline HEDDLE_ABI
