@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <set>
 
+#include "router_oracle.hpp"
 #include "sample.hpp"
 
 using namespace heddle;
@@ -59,7 +60,109 @@ void check(index_t experts, index_t k, int lanes, double tolerance) {
   }
 }
 
+/// Bias, groups and padding against the oracle: T = 6, of which the second token is padding.
+template <class Rule, class Real>
+void check_rule(oracle::rule plain, index_t experts, index_t k, kernel::group_limit limit, int lanes) {
+  index_t const count = 6;
+  plain.group_count = static_cast<std::size_t>(limit.groups);
+  plain.kept = static_cast<std::size_t>(limit.kept);
+  plain.factor = 1.5;
+  auto logits = sample::numbers<Real>(count * experts, static_cast<std::uint32_t>(experts + k));
+  for (Real& logit : logits) logit *= 4;
+  auto bias = sample::numbers<Real>(experts, 5);
+  for (bool biased : {false, true}) {
+    plain.bias.assign(bias.begin(), biased ? bias.end() : bias.begin());
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(count * k), 99);
+    std::vector<Real> weights(ids.size(), Real{99});
+    bool const padding[] = {false, true, false, false, false, false};
+    kernel::route<Rule, Real, host_memory, Real> route{.logits = sample::rows_of(logits, count, experts),
+                                                       .ids = sample::slots_of(ids, count, k),
+                                                       .weights = sample::slots_of(weights, count, k),
+                                                       .factor = 1.5,
+                                                       .limit = limit,
+                                                       .padding = {padding, extents<tokens>{count}}};
+    if (biased) route.bias = sample::vector_of(bias);
+    route.check();
+    sample::launch(route, count, lanes);
+    for (index_t t = 0; t < count; ++t) {
+      oracle::choice const got{ids.begin() + t * k, ids.begin() + (t + 1) * k};
+      oracle::row const z{logits.begin() + t * experts, logits.begin() + (t + 1) * experts};
+      oracle::choice const expected = t == 1 ? oracle::choice(static_cast<std::size_t>(k), -1)
+                                             : oracle::select(plain, z, static_cast<std::size_t>(k));
+      CHECK(got == expected);
+      oracle::row const weight = oracle::weights(plain, z, expected);
+      for (index_t s = 0; s < k; ++s) {
+        CHECK(static_cast<double>(weights[static_cast<std::size_t>(t * k + s)]) ==
+              doctest::Approx(oracle::at(weight, s)).epsilon(sizeof(Real) == 8 ? 1e-12 : 3e-6));
+      }
+    }
+  }
+}
+
+template <class Rule, class Real>
+void check_rule(oracle::rule const& plain) {
+  for (int lanes : {0, 3}) {
+    if constexpr (Rule::groups == kernel::group_score::none) {
+      check_rule<Rule, Real>(plain, 1, 1, {}, lanes);
+      check_rule<Rule, Real>(plain, 7, 7, {}, lanes);
+      check_rule<Rule, Real>(plain, 64, 5, {}, lanes);
+    } else {
+      check_rule<Rule, Real>(plain, 12, 3, {3, 2}, lanes);
+      check_rule<Rule, Real>(plain, 64, 8, {8, 4}, lanes);
+      check_rule<Rule, Real>(plain, 12, 12, {3, 3}, lanes);
+    }
+  }
+}
+
 }  // namespace
+
+TEST_CASE_TEMPLATE("route: bias, groups and padding of every score", Real, float, double) {
+  using enum kernel::group_score;
+  using kernel::routing_rule;
+  using kernel::score_order;
+  using kernel::sigmoid_score;
+  using kernel::softmax_score;
+  using kernel::sqrtsoftplus_score;
+  using oracle::groups;
+  using oracle::score;
+  check_rule<routing_rule<softmax_score>, Real>({score::softmax, false, false, groups::none});
+  check_rule<routing_rule<softmax_score, score_order::pre, true, top2>, Real>(
+      {score::softmax, false, true, groups::top2});
+  check_rule<routing_rule<softmax_score, score_order::post, true>, Real>({score::softmax, true, true, groups::none});
+  check_rule<routing_rule<softmax_score, score_order::post, false, topm>, Real>(
+      {score::softmax, true, false, groups::topm});
+  check_rule<routing_rule<sigmoid_score, score_order::pre, true, top2>, Real>(
+      {score::sigmoid, false, true, groups::top2});
+  check_rule<kernel::top_k_then_sigmoid, Real>({score::sigmoid, true, false, groups::none});
+  check_rule<routing_rule<sqrtsoftplus_score, score_order::pre, true, max>, Real>(
+      {score::sqrtsoftplus, false, true, groups::max});
+}
+
+TEST_CASE("route: a bias moves the choice and no weight") {
+  std::vector<double> logits{0, 1, 2};
+  std::vector<double> bias{5, 0, 0};
+  std::vector<std::int32_t> ids(2);
+  std::vector<double> weights(2);
+  sample::launch(
+      kernel::route<kernel::sigmoid_then_top_k<false, kernel::group_score::none>, double, host_memory, double>{
+          .logits = sample::rows_of(logits, 1, 3),
+          .ids = sample::slots_of(ids, 1, 2),
+          .weights = sample::slots_of(weights, 1, 2),
+          .bias = sample::vector_of(bias)},
+      1);
+  CHECK(ids == std::vector<std::int32_t>{0, 2});
+  CHECK(weights[0] == doctest::Approx(0.5));
+  CHECK(weights[1] == doctest::Approx(1 / (1 + std::exp(-2.0))));
+}
+
+TEST_CASE("route: no token at all") {
+  std::vector<float> none;
+  std::vector<std::int32_t> ids;
+  kernel::route<kernel::top_k_then_softmax, float> const route{sample::rows_of(none, 0, 4), sample::slots_of(ids, 0, 2),
+                                                               sample::slots_of(none, 0, 2)};
+  route.check();
+  sample::launch(route, 0);
+}
 
 TEST_CASE("route: weights of every policy against the formulas in double") {
   for (int lanes : {0, 3}) {
@@ -117,4 +220,14 @@ TEST_CASE("route: a k that cannot be is refused") {
   CHECK(refused(4, 0));
   CHECK(refused(40, 33));
   CHECK(!refused(40, 32));
+}
+
+TEST_CASE("route: groups that cannot be are refused") {
+  std::vector<float> logits(8), weights(2);
+  std::vector<std::int32_t> ids(2);
+  kernel::route<kernel::sigmoid_then_top_k<>, float> const route{.logits = sample::rows_of(logits, 1, 8),
+                                                                 .ids = sample::slots_of(ids, 1, 2),
+                                                                 .weights = sample::slots_of(weights, 1, 2),
+                                                                 .limit = {3, 1}};
+  CHECK_THROWS_AS(route.check(), error);
 }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which experts a token chooses: the k largest values, of all experts or of those in the best groups.
+#pragma once
+
+#include <heddle/core/error.hpp>
+#include <heddle/kernel/top_k.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace kernel {
+
+/// What a group of experts is worth: the sum of its two largest values (DeepSeek-V3, torchtitan), of its
+/// max(1, k / groups kept) largest (Megatron), or its largest (DeepSeek-V2). `none`: experts have no groups.
+enum class group_score { none, top2, topm, max };
+
+/// Experts in `groups` groups of neighbours, of which a token may choose from the `kept` best. Groups that are the
+/// nodes of a machine limit a token to `kept` nodes.
+struct group_limit {
+  index_t groups = 1;
+  index_t kept = 1;
+  friend constexpr bool operator==(group_limit const&, group_limit const&) = default;
+};
+
+/// The most groups: a row remembers the ones it keeps in as many bits.
+inline constexpr index_t most_groups = 256;
+
+/// Values that a group's score adds up.
+template <group_score Score>
+[[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t values_summed(index_t k, group_limit limit) {
+  if constexpr (Score == group_score::top2) return 2;
+  else if constexpr (Score == group_score::topm) return k / limit.kept > 1 ? k / limit.kept : 1;
+  else return 1;
+}
+
+/// Throws `error_kind::argument` where k is not between 1 and the number of experts or above `most_slots`.
+inline void check_top_k(index_t k, index_t experts) {
+  if (k < 1 || k > most_slots || k > experts) {
+    throw error(error_kind::argument,
+                "a token cannot choose " + std::to_string(k) + " of " + std::to_string(experts) + " experts",
+                "use a k from 1 to the number of experts, at most " + std::to_string(most_slots));
+  }
+}
+
+/// Throws `error_kind::argument` where the groups do not divide the experts, more are kept than there are, the kept
+/// ones hold fewer than k experts, or a group fewer than its score sums.
+template <group_score Score>
+void check_groups(index_t k, index_t experts, group_limit limit) {
+  auto const refuse = [](std::string what, std::string fix) {
+    throw error(error_kind::argument, std::move(what), std::move(fix));
+  };
+  auto const number = [](index_t n) { return std::to_string(n); };
+  if (limit == group_limit{}) return;
+  if (Score == group_score::none) {
+    refuse("groups is " + number(limit.groups) + ", and this router has no group score", "use 1, or a group score");
+  }
+  if (limit.groups < 1 || limit.groups > most_groups || experts % limit.groups != 0) {
+    refuse("groups is " + number(limit.groups) + " for " + number(experts) + " experts",
+           "use a divisor of the number of experts, at most " + number(most_groups));
+  }
+  if (limit.kept < 1 || limit.kept > limit.groups || limit.kept > most_slots) {
+    refuse("groups_kept is " + number(limit.kept) + " of " + number(limit.groups) + " groups",
+           "use 1 to " + number(limit.groups < most_slots ? limit.groups : most_slots));
+  }
+  index_t const size = experts / limit.groups;
+  if (k > limit.kept * size) {
+    refuse("top_k is " + number(k) + ", and " + number(limit.kept) + " groups of " + number(size) + " experts hold " +
+               number(limit.kept * size),
+           "keep at least " + number((k + size - 1) / size) + " groups, or choose at most " +
+               number(limit.kept * size) + " experts");
+  }
+  if (limit.groups > 1 && values_summed<Score>(k, limit) > size) {
+    refuse("the group score sums " + number(values_summed<Score>(k, limit)) + " values, and groups is " +
+               number(limit.groups) + ": a group has " + number(size) + " expert" + (size == 1 ? "" : "s"),
+           "use at most " + number(experts / values_summed<Score>(k, limit)) + " groups, or group_score max");
+  }
+}
+
+/// The groups that one token may choose from.
+class group_set {
+ public:
+  HEDDLE_HOST_DEVICE constexpr void insert(index_t group) { word_[group / 64] |= std::uint64_t{1} << (group % 64); }
+  [[nodiscard]] HEDDLE_HOST_DEVICE constexpr bool holds(index_t group) const {
+    return (word_[group / 64] >> (group % 64) & 1U) != 0;
+  }
+
+ private:
+  std::uint64_t word_[most_groups / 64] = {};
+};
+
+/// Calls chosen(slot, expert) for the k experts with the largest value(expert), in that order, as `top_k_of` does.
+/// Where groups are limited, experts outside the kept ones count as -inf, never as 0, which would beat what is
+/// negative; groups of equal score go by number.
+template <group_score Score, team Team, class Value, class Chosen>
+HEDDLE_HOST_DEVICE void select_row(Team const& team, index_t experts, Value value, index_t k, group_limit limit,
+                                   Chosen chosen) {
+  using real = decltype(value(index_t{}));
+  if constexpr (Score != group_score::none) {
+    if (limit.kept < limit.groups) {
+      index_t const size = experts / limit.groups;
+      auto const worth = [value, size, most = values_summed<Score>(k, limit)](index_t group) {
+        real sum{};
+        top_k_of(
+            serial_team{}, size, [value, first = group * size](index_t i) { return value(first + i); }, most,
+            [&](index_t, index_t i) { sum += value(group * size + i); });
+        return sum;
+      };
+      group_set kept;
+      top_k_of(team, limit.groups, worth, limit.kept, [&kept](index_t, index_t group) { kept.insert(group); });
+      auto const masked = [value, size, kept](index_t i) {
+        return kept.holds(i / size) ? value(i) : static_cast<real>(-__builtin_inf());
+      };
+      top_k_of(team, experts, masked, k, chosen);
+      return;
+    }
+  }
+  top_k_of(team, experts, value, k, chosen);
+}
+
+}  // namespace kernel
+}  // namespace heddle::inline HEDDLE_ABI
