@@ -11,7 +11,7 @@ namespace host {
 /// weights (x w^T), or one for each column (x w).
 enum class weight_rows : bool { make_outputs, make_inputs };
 
-/// Base of a policy, which checks the sizes. `Policy` has two private kernels and this class as a friend:
+/// Base of a policy, which checks the sizes. `Policy` has two kernels:
 ///   product<weight_rows>(x, counts, w, k, n, y, threads): rows of k elements times w [E, n, k] or [E, k, n], per
 ///   expert; outer(dy, counts, x, out, in, dw, threads): dw [E, out, in] += dy^T x, per expert.
 /// They get pointers to dense memory, counts that are not negative, and sizes that fit.

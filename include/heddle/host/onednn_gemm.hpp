@@ -19,26 +19,28 @@ struct fast {};
 template <class T>
 concept onednn_element = real<std::remove_const_t<T>> && !std::is_same_v<T const, double const>;
 
-/// y = x w^T as concepts/gemm.hpp says, for f32, bf16 and f16. x and w share one element type; y may be of another.
+/// A `gradient_gemm_policy` for every element type: f32, bf16 and f16 in fp32 here, f64 by the reference GEMM.
 template <class Order = fixed_order>
 class onednn_gemm;
 
-/// Panels of 64 columns of w are widened to fp32 and transposed once, then met by tiles of 4 rows; the last tile is
-/// filled up with zeros. One oneDNN primitive of 4 x 64 x K serves every product with that K, so a row cannot tell its
-/// neighbours.
+/// Panels of 64 columns of w are widened to fp32 and lie as the product reads them, then are met by tiles of 4 rows;
+/// the last tile is filled up with zeros. One oneDNN primitive of 4 x 64 x K serves every product with that K, so a row
+/// cannot tell its neighbours.
 template <>
 class onednn_gemm<fixed_order> : public gemm_calls<onednn_gemm<fixed_order>> {
  public:
   static constexpr bool row_invariant = true;
 
+  /// What `gemm_calls` calls; see there.
   template <weight_rows Make, class X, class W, class Y>
   void product(X const* x, std::span<index_t const> counts, W const* w, index_t k, index_t n, Y* y, int threads) {
     if constexpr (onednn_element<W> && onednn_element<Y>) {
-      run<Make>(x, counts, w, k, n, y, threads);
-    } else {
-      reference_.product<Make>(x, counts, w, k, n, y, threads);
+      // The gradient of a router sums over a few experts only: less work than a call of oneDNN.
+      if (Make == weight_rows::make_outputs || k >= shortest) return run<Make>(x, counts, w, k, n, y, threads);
     }
+    reference_.product<Make>(x, counts, w, k, n, y, threads);
   }
+  /// The same.
   template <class Dy, class X, class Sum>
   void outer(Dy const* dy, std::span<index_t const> counts, X const* x, index_t out, index_t in, Sum* dw, int threads) {
     if constexpr (onednn_element<X>) {
@@ -49,6 +51,7 @@ class onednn_gemm<fixed_order> : public gemm_calls<onednn_gemm<fixed_order>> {
   }
 
  private:
+  static constexpr index_t shortest = 64;
   static constexpr index_t tile_rows = 4;
   static constexpr index_t rows_of_block = 256;  // long enough to pay for a panel, short enough to share among threads
 
@@ -116,13 +119,14 @@ class onednn_gemm<fixed_order> : public gemm_calls<onednn_gemm<fixed_order>> {
   reference_gemm reference_;
 };
 
-/// One call of oneDNN a product, an expert at a time, on the caller's memory. f16 is outside what oneDNN 2.6 multiplies
-/// on a CPU: `error_kind::unsupported`.
+/// One call of oneDNN a product, an expert at a time, on the caller's memory. Weight gradients, f16 (which oneDNN 2.6
+/// does not multiply on a CPU), f64 and products of two types are those of the fixed order.
 template <>
 class onednn_gemm<fast> : public gemm_calls<onednn_gemm<fast>> {
  public:
   static constexpr bool row_invariant = false;
 
+  /// What `gemm_calls` calls; see there.
   template <weight_rows Make, class X, class W, class Y>
   void product(X const* x, std::span<index_t const> counts, W const* w, index_t k, index_t n, Y* y, int threads) {
     if constexpr (library_has<X, W, Y>) {
@@ -135,6 +139,7 @@ class onednn_gemm<fast> : public gemm_calls<onednn_gemm<fast>> {
       exact_.product<Make>(x, counts, w, k, n, y, threads);
     }
   }
+  /// The same.
   template <class Dy, class X, class Sum>
   void outer(Dy const* dy, std::span<index_t const> counts, X const* x, index_t out, index_t in, Sum* dw, int threads) {
     exact_.outer(dy, counts, x, out, in, dw, threads);
@@ -143,7 +148,7 @@ class onednn_gemm<fast> : public gemm_calls<onednn_gemm<fast>> {
  private:
   static constexpr std::size_t most_products = 256;
   template <class X, class W, class Y>
-  static constexpr bool library_has = std::is_same_v<X, W>&& onednn_element<W>&& onednn_element<Y> &&
+  static constexpr bool library_has = onednn_element<Y>&& std::is_same_v<X, W> && !std::is_same_v<W, double> &&
                                       !std::is_same_v<W, f16> && !std::is_same_v<Y, f16>;
 
   template <weight_rows Make>

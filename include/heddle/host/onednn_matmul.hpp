@@ -17,18 +17,19 @@ inline constexpr dnnl::memory::data_type onednn_type = std::is_same_v<T, bf16>  
                                                        : std::is_same_v<T, f16> ? dnnl::memory::data_type::f16
                                                                                 : dnnl::memory::data_type::f32;
 
-/// c [m, n] = a [m, k] b [k, n], all dense; b lies transposed, [n, k], where the tag is `ba`. It is built for as many
-/// threads as OpenMP offers the thread that builds it. Throws `error_kind::unsupported` where oneDNN has no such
-/// product.
+/// c [m, n] = a [m, k] b [k, n], all dense; a lies transposed, [k, m], and b, [n, k], where the tag is `ba`. It is
+/// built for as many threads as OpenMP offers the thread that builds it. Throws `error_kind::unsupported` where oneDNN
+/// has no such product.
 class onednn_matmul {
  public:
-  /// Sizes, element types, and how b is stored.
+  /// Sizes, element types, and how a and b are stored.
   struct shape {
     index_t m = 0;
     index_t n = 0;
     index_t k = 0;
     dnnl::memory::data_type in = dnnl::memory::data_type::f32;
     dnnl::memory::data_type out = dnnl::memory::data_type::f32;
+    dnnl::memory::format_tag a = dnnl::memory::format_tag::ab;
     dnnl::memory::format_tag b = dnnl::memory::format_tag::ab;
     friend bool operator==(shape const&, shape const&) = default;
   };
@@ -39,8 +40,7 @@ class onednn_matmul {
       dnnl::primitive_attr attributes;
       attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
       dnnl::matmul::primitive_desc const description(
-          dnnl::matmul::desc({{sizes.m, sizes.k}, sizes.in, memory::format_tag::ab},
-                             {{sizes.k, sizes.n}, sizes.in, sizes.b},
+          dnnl::matmul::desc({{sizes.m, sizes.k}, sizes.in, sizes.a}, {{sizes.k, sizes.n}, sizes.in, sizes.b},
                              {{sizes.m, sizes.n}, sizes.out, memory::format_tag::ab}),
           attributes, engine);
       primitive_ = dnnl::matmul(description);

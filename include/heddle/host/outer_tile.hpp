@@ -58,21 +58,20 @@ void outer_tile(Sum const* left, Sum const* right, index_t steps, Sum* to, index
   vector sums[Rows][parts] = {};
   for (index_t step = 0; step < steps; ++step, left += Rows, right += width) {
     vector line[parts];
-    std::memcpy(line, right, sizeof(line));
+    for (int part = 0; part < parts; ++part) std::memcpy(&line[part], right + part * lanes, Bytes);
     for (int row = 0; row < Rows; ++row) {
       for (int part = 0; part < parts; ++part) sums[row][part] += left[row] * line[part];
     }
   }
+  Sum lines[Rows][width];  // by way of memory, a vector at a time: only so do the sums above stay in registers
+  for (int row = 0; row < Rows; ++row) {
+    for (int part = 0; part < parts; ++part) std::memcpy(&lines[row][part * lanes], &sums[row][part], Bytes);
+  }
   for (int row = 0; row < Rows; ++row, to += stride) {
     if (columns >= width) {
-      vector old[parts];
-      std::memcpy(old, to, sizeof(old));
-      for (int part = 0; part < parts; ++part) old[part] += sums[row][part];
-      std::memcpy(to, old, sizeof(old));
+      for (int column = 0; column < width; ++column) to[column] += lines[row][column];
     } else {
-      Sum line[width];
-      std::memcpy(line, sums[row], sizeof(line));
-      for (index_t column = 0; column < columns; ++column) to[column] += line[column];
+      for (index_t column = 0; column < columns; ++column) to[column] += lines[row][column];
     }
   }
 }

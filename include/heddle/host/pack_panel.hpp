@@ -90,15 +90,15 @@ void pack_panel(T const* w, index_t columns, index_t k, float* panel) {
   }
 }
 
-/// panel[i][c] = w[i][c] as float for c < columns <= 64 and i < k; columns beyond are zero. w has lines of `stride`
+/// panel[i][c] = w[i][c] as float for c < columns <= Width and i < k; columns beyond are zero. w has lines of `stride`
 /// elements.
-template <real T>
+template <index_t Width = panel_columns, real T>
 void copy_panel(T const* w, index_t stride, index_t columns, index_t k, float* panel) {
-  for (index_t i = 0; i < k; ++i, w += stride, panel += panel_columns) {
-    if (columns >= panel_columns) {
-      for (index_t c = 0; c < panel_columns; ++c) panel[c] = static_cast<float>(w[c]);
+  for (index_t i = 0; i < k; ++i, w += stride, panel += Width) {
+    if (columns >= Width) {
+      for (index_t c = 0; c < Width; ++c) panel[c] = static_cast<float>(w[c]);
     } else {
-      for (index_t c = 0; c < panel_columns; ++c) panel[c] = c < columns ? static_cast<float>(w[c]) : 0.0F;
+      for (index_t c = 0; c < Width; ++c) panel[c] = c < columns ? static_cast<float>(w[c]) : 0.0F;
     }
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GEMM that needs no library: dot products in a fixed order, tiled for registers and caches.
+// The GEMM that needs no library: dot products forward, outer products backward, in a fixed order, tiled for registers
+// and caches.
 #pragma once
 
 #include <heddle/host/dot_tile.hpp>
@@ -14,14 +15,13 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace host {
 
-/// y = x w^T as concepts/gemm.hpp says. x and w share one element type; y may be of another. Sums run in the
-/// accumulator of x; their order is that of dot_tile.hpp for every row, so bits depend on nothing else.
+/// A `gradient_gemm_policy` for every element type. The order of sums is that of dot_tile.hpp forward and that of
+/// outer_tile.hpp backward, for every row and every weight, so bits depend on nothing else.
 class reference_gemm : public gemm_calls<reference_gemm> {
  public:
   static constexpr bool row_invariant = true;
 
-  // The kernels behind the calls, which other policies use for what they do not do themselves.
-
+  /// What `gemm_calls` calls; see there. Other policies hand on to it what they do not do themselves.
   template <weight_rows Make, class X, class W, class Y>
   void product(X const* x, std::span<index_t const> counts, W const* w, index_t k, index_t n, Y* y, int threads) {
     if constexpr (Make == weight_rows::make_outputs) {
@@ -31,6 +31,7 @@ class reference_gemm : public gemm_calls<reference_gemm> {
     }
   }
 
+  /// The same.
   template <class Dy, class X, class Sum>
   void outer(Dy const* dy, std::span<index_t const> counts, X const* x, index_t out, index_t in, Sum* dw, int threads) {
     outer_sweep_.plan(counts, out, in, rows_of_block, columns_of_outer);

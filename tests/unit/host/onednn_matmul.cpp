@@ -6,12 +6,15 @@
 
 using namespace heddle;
 
-TEST_CASE("onednn_matmul: one small product, weights in both layouts") {
+TEST_CASE("onednn_matmul: one small product, both sides in both layouts") {
   dnnl::engine const engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream const stream{engine};
-  std::vector<float> const a{1, 2, 3, 4, 5, 6};
-  for (auto tag : {dnnl::memory::format_tag::ab, dnnl::memory::format_tag::ba}) {
-    host::onednn_matmul const product{engine, {.m = 2, .n = 2, .k = 3, .b = tag}};
+  auto const plain = dnnl::memory::format_tag::ab;
+  auto const turned = dnnl::memory::format_tag::ba;
+  for (auto [left, tag] : {std::pair{plain, plain}, {plain, turned}, {turned, plain}}) {
+    host::onednn_matmul const product{engine, {.m = 2, .n = 2, .k = 3, .a = left, .b = tag}};
+    std::vector<float> const a = left == dnnl::memory::format_tag::ab ? std::vector<float>{1, 2, 3, 4, 5, 6}
+                                                                      : std::vector<float>{1, 4, 2, 5, 3, 6};
     std::vector<float> const b = tag == dnnl::memory::format_tag::ab ? std::vector<float>{1, 10, 0, 20, 2, 30}
                                                                      : std::vector<float>{1, 0, 2, 10, 20, 30};
     std::vector<float> c(4);
