@@ -10,6 +10,7 @@
 #include <heddle/collective/copy_all_reduce.hpp>
 #include <heddle/collective/fingerprint.hpp>
 #include <heddle/collective/mesh_groups.hpp>
+#include <heddle/collective/one_sided.hpp>
 #include <heddle/collective/ordered_sum.hpp>
 #include <heddle/collective/regrid.hpp>
 #include <heddle/collective/split_unsplit.hpp>
@@ -34,6 +35,7 @@
 #include <heddle/concepts/gemm.hpp>
 #include <heddle/concepts/parallel_style.hpp>
 #include <heddle/concepts/router.hpp>
+#include <heddle/concepts/symmetric.hpp>
 #include <heddle/core/config.hpp>
 #include <heddle/core/dtype.hpp>
 #include <heddle/core/error.hpp>

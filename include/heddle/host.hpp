@@ -19,5 +19,6 @@
 #include <heddle/host/scratch.hpp>
 #include <heddle/host/self_communicator.hpp>
 #include <heddle/host/thread_communicator.hpp>
+#include <heddle/host/thread_memory.hpp>
 #include <heddle/host/thread_world.hpp>
 #include <heddle/host/workspace.hpp>

@@ -66,9 +66,10 @@ constexpr char const* fault_names[] = {"throw before", "throw while others wait"
                                        "bad argument", "no memory",
                                        "throw again"};
 
-constexpr int operations = 9;
-constexpr char const* operation_names[] = {"barrier",        "broadcast",  "all_reduce", "all_gather", "all_gather",
-                                           "reduce_scatter", "all_to_all", "split",      "agree"};
+constexpr int operations = 11;
+constexpr char const* operation_names[] = {"barrier",    "broadcast",      "all_reduce", "all_gather",
+                                           "all_gather", "reduce_scatter", "all_to_all", "split",
+                                           "agree",      "symmetric",      "fence"};
 
 struct deviation {
   std::size_t count = 6;
@@ -98,11 +99,13 @@ bool perform(host::thread_communicator& group, int operation, deviation how) {
     case 5: group.reduce_scatter(send, out, counts); return recv[0] == sum;
     case 6: group.all_to_all(send, counts, out, counts); return recv.back() == static_cast<T>(size);
     case 7: return group.split(how.spoiled ? -1 : 0, 0).size() == group.size();
-    default:
+    case 8:
       group.agree([&] {
         if (how.spoiled) throw error(error_kind::argument, "spoiled");
       });
       return true;
+    case 9: return group.symmetric(how.spoiled ? -1 : group.rank() * 8).bytes == (group.size() - 1) * 8;
+    default: group.fence(); return true;
   }
 }
 
@@ -237,6 +240,48 @@ void run_case(int size, fault kind, int operation, int culprit) {
   }
 }
 
+/// Where one rank has no memory for symmetric buffers, all are told, and the group goes on.
+void run_growth_cases(int size) {
+  int told_of = 0;
+  for (long allocations = 0; allocations < 12; ++allocations) {
+    std::string const name = "growth with " + std::to_string(allocations) + " allocations on one rank";
+    host::thread_world world{size};
+    std::atomic<int> told{0};
+    std::atomic<bool> right{true};
+    host::run(world, [&](host::thread_communicator& group) {
+      group.symmetric(8);
+      float const mark = static_cast<float>(group.rank());
+      int const next = (group.rank() + 1) % size;
+      try {
+        if (group.rank() == 0) allocations_left = allocations;
+        group.symmetric(512);
+        allocations_left = -1;
+      } catch (error const& problem) {
+        allocations_left = -1;
+        bool const named = problem.kind() == error_kind::peer_failed && problem.culprit() == 0;
+        if (named && problem.operation() == "symmetric") ++told;
+        try {
+          group.put(next, 0, std::span<float const>{&mark, 1});
+          right = false;  // there is nothing to store into
+        } catch (error const& refused) {
+          right = right && refused.kind() == error_kind::argument;
+        }
+      } catch (std::bad_alloc const&) {
+        allocations_left = -1;
+        ++told;  // no memory for words either
+      }
+      auto const memory = group.symmetric(256);
+      group.put(next, 64, std::span<float const>{&mark, 1});
+      group.fence();
+      right = right && memory.at<float>(64, 1)[0] == static_cast<float>((group.rank() + size - 1) % size);
+    });
+    expect(told == 0 || told == size, name + ": " + std::to_string(told) + " ranks were told");
+    expect(right, name + ": a wrong result after it");
+    if (told > 0) ++told_of;
+  }
+  expect(told_of > 0, "no growth failed");
+}
+
 /// A failure in one half of the world reaches the other half, and allocation failures anywhere end without a hang.
 void run_split_cases(int size) {
   for (long allocations = 0; allocations < 40; ++allocations) {
@@ -270,6 +315,7 @@ void run_steady_state(int size) {
     std::vector<float> send(static_cast<std::size_t>(size * 4));
     std::vector<float> recv(send.size());
     std::vector<index_t> const counts(static_cast<std::size_t>(size), 4);
+    group.symmetric(32);
     allocations_left = 1000;
     group.barrier();
     group.broadcast(std::span{send}, 0);
@@ -278,6 +324,9 @@ void run_steady_state(int size) {
     group.reduce_scatter(send, std::span{recv}, counts);
     group.all_to_all(send, counts, std::span{recv}, counts);
     group.agree([] {});
+    group.symmetric(32);
+    for (int peer = 0; peer < size; ++peer) group.put(peer, 4 * group.rank(), std::span<float const>{send}.first(1));
+    group.fence();
     used += 1000 - allocations_left;
     allocations_left = -1;
   });
@@ -295,12 +344,13 @@ int main(int argc, char** argv) {
       if (which == fault::other_count && !has_count && operation != 1) continue;
       if (which == fault::other_dtype && !has_count && operation != 1) continue;
       if (which == fault::other_root && operation != 1) continue;
-      if (which == fault::bad_argument && operation == 0) continue;
+      if (which == fault::bad_argument && (operation == 0 || operation == 10)) continue;
       if (which == fault::no_memory && operation != 8) continue;
       for (int culprit = 0; culprit < size; ++culprit) run_case(size, which, operation, culprit);
     }
   }
   run_split_cases(size);
+  run_growth_cases(size);
   run_steady_state(size);
   std::printf("%d checks, %d wrong, slowest notice %.3f ms\n", checks, wrong, slowest);
   return wrong == 0 ? 0 : 1;

@@ -87,6 +87,14 @@ class agreement {
     traffic_.add(print.operation, bytes);
   }
 
+  /// A collective that moves nothing: returns when every rank has called it.
+  void come_together(fingerprint print) {
+    print.sequence = sequence_;
+    print.plan = plan_;
+    conclude(print, nullptr, nullptr, nullptr, {});
+  }
+  void account(collective_kind kind, index_t bytes) { traffic_.add(kind, bytes); }
+
   [[nodiscard]] long sequence() const { return sequence_; }
   [[nodiscard]] std::uint64_t plan() const { return plan_; }
 

@@ -4,8 +4,8 @@
 #pragma once
 
 #include <cstdint>
-#include <heddle/collective/agreement.hpp>
 #include <heddle/collective/arguments.hpp>
+#include <heddle/collective/one_sided.hpp>
 #include <heddle/collective/ordered_sum.hpp>
 #include <span>
 #include <type_traits>
@@ -17,10 +17,11 @@ namespace heddle::inline HEDDLE_ABI {
 /// A `communicator` (the concept says what each operation does) over a `Transport`: see `agreement` for how its ranks
 /// come together. Its moves are `broadcast(data, root)`, `all_reduce(data)`, `all_gather(send, recv, count_of)`,
 /// `reduce_scatter(send, recv, counts)`, `all_to_all(send, send_counts, recv, recv_counts)`, on checked arguments;
-/// `split(members, index, color, sequence)` is the transport of the group of these ranks, this one being `index`.
+/// `split(members, index, color, sequence)` is the transport of the group of these ranks, this one being `index`. What
+/// a transport with symmetric memory has besides is said by `one_sided_transport`.
 template <class Transport>
-class basic_communicator : public agreement<Transport> {
-  using base = agreement<Transport>;
+class basic_communicator : public one_sided<Transport> {
+  using base = one_sided<Transport>;
   using base::call;
 
  public:

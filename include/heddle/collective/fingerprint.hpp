@@ -18,7 +18,7 @@ struct fingerprint {
   dtype type = dtype::u8;
   int root = -1;                           ///< split: the key, in which ranks may differ
   long sequence = 0;                       ///< how many collectives this communicator began before
-  index_t count = 0;                       ///< elements, the same on every rank; split: the color
+  index_t count = 0;                       ///< elements, the same on every rank; split: the color; symmetric: bytes
   std::uint64_t plan = 0;                  ///< hash of the plan the rank executes
   std::span<index_t const> send_counts{};  ///< all_to_all: entry j meets entry i of rank j's recv_counts
   std::span<index_t const> recv_counts{};  ///< all_to_all, or the counts that all ranks must share
@@ -91,7 +91,9 @@ template <class PrintOf, class NameOfRank>
       [&](int rank) { return std::string{name_of(print_of(rank).type)}; });
   if (!found.good()) return found;
   if (found = number("plan hash", &fingerprint::plan); !found.good()) return found;
-  if (print_of(0).operation == collective_kind::split) return {};
+  bool const wishes = print_of(0).operation == collective_kind::split ||  // in which ranks may differ
+                      print_of(0).operation == collective_kind::symmetric;
+  if (wishes) return {};
   if (found = number("root", &fingerprint::root); !found.good()) return found;
   if (found = number("count", &fingerprint::count); !found.good()) return found;
   found = disagree(

@@ -21,14 +21,18 @@ enum class collective_kind : std::uint8_t {
   all_to_all,
   split,
   agree,
+  symmetric,
+  put,  // of one rank alone: accounted for, compared with nobody
+  fence,
 };
 /// How many kinds there are.
-inline constexpr std::size_t collective_kinds = 8;
+inline constexpr std::size_t collective_kinds = 11;
 
 /// The name of the communicator's member.
 [[nodiscard]] constexpr std::string_view name_of(collective_kind kind) {
   constexpr std::array<std::string_view, collective_kinds> names{
-      "barrier", "broadcast", "all_reduce", "all_gather", "reduce_scatter", "all_to_all", "split", "agree"};
+      "barrier", "broadcast", "all_reduce", "all_gather", "reduce_scatter", "all_to_all",
+      "split",   "agree",     "symmetric",  "put",        "fence"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -57,6 +61,9 @@ inline constexpr std::size_t collective_kinds = 8;
 [[nodiscard]] constexpr index_t all_to_all_bytes(index_t count, index_t to_itself, index_t element_size) {
   return (count - to_itself) * element_size;
 }
+
+/// What a rank stores in the memory of another one; nothing where that is its own.
+[[nodiscard]] constexpr index_t put_bytes(index_t bytes, int rank, int peer) { return rank == peer ? 0 : bytes; }
 
 /// What one kind of collective has cost this rank.
 struct traffic {

@@ -4,13 +4,37 @@
 
 #include <cstring>
 #include <heddle/collective/communicator.hpp>
-#include <heddle/concepts/communicator.hpp>
+#include <heddle/concepts/symmetric.hpp>
+#include <memory>
 #include <span>
 #include <vector>
 
 namespace heddle::inline HEDDLE_ABI {
 
 namespace host {
+
+/// The memory of one rank, which stores into its own buffer.
+class self_memory {
+ public:
+  [[nodiscard]] std::byte* data() const { return buffer_.get(); }
+  [[nodiscard]] index_t bytes() const { return bytes_; }
+  template <class Transport>
+  void grow(Transport&, index_t bytes, long) {
+    bytes_ = 0;
+    buffer_.reset();
+    buffer_.reset(new std::byte[static_cast<std::size_t>(bytes)]);
+    bytes_ = bytes;
+  }
+  void put(int, index_t offset, void const* data, std::size_t bytes) {
+    std::memmove(buffer_.get() + offset, data, bytes);
+  }
+  void sync() const {}
+  [[nodiscard]] bool flush() const { return false; }
+
+ private:
+  std::unique_ptr<std::byte[]> buffer_;
+  index_t bytes_ = 0;
+};
 
 /// The transport of one rank: nothing meets, and moves are copies from `send` to `recv`.
 class self_transport {
@@ -45,6 +69,7 @@ class self_transport {
                   std::span<index_t const>) {
     copy(recv, send, send_counts[0]);
   }
+  [[nodiscard]] self_memory& memory() { return memory_; }
   [[nodiscard]] self_transport split(std::vector<int>, int, int, long) { return {}; }
 
  private:
@@ -53,11 +78,12 @@ class self_transport {
     if (count > 0) std::memcpy(to.data(), from.data(), static_cast<std::size_t>(count) * sizeof(Type));
   }
   fingerprint print_{};
+  self_memory memory_;
 };
 
 /// The world of a program that has one rank: `host::self_communicator world;`
 using self_communicator = basic_communicator<self_transport>;
-static_assert(communicator<self_communicator>);
+static_assert(symmetric_communicator<self_communicator>);
 
 }  // namespace host
 

@@ -6,8 +6,9 @@
 #include <cstring>
 #include <exception>
 #include <heddle/collective/communicator.hpp>
-#include <heddle/concepts/communicator.hpp>
+#include <heddle/concepts/symmetric.hpp>
 #include <heddle/host/rendezvous.hpp>
+#include <heddle/host/thread_memory.hpp>
 #include <memory>
 #include <new>
 #include <span>
@@ -30,6 +31,7 @@ class thread_transport {
     std::swap(deadline_, other.deadline_);
     std::swap(unwinding_, other.unwinding_);
     std::swap(heard_, other.heard_);
+    std::swap(memory_, other.memory_);
     return *this;
   }
   ~thread_transport() {
@@ -48,6 +50,12 @@ class thread_transport {
   }
   [[nodiscard]] fingerprint const& print(int rank) const { return (*group_)[rank].print; }
   void part() { group_->part(); }
+  /// What a peer has posted as `send`; valid between `meet` and `part`.
+  template <class Type>
+  [[nodiscard]] Type const* sent_by(int peer) const {
+    return static_cast<Type const*>((*group_)[peer].send);
+  }
+  [[nodiscard]] thread_memory& memory() { return memory_; }
 
   template <class Type>
   void broadcast(std::span<Type> data, int root) {
@@ -121,10 +129,6 @@ class thread_transport {
 
  private:
   template <class Type>
-  [[nodiscard]] Type const* sent_by(int peer) const {
-    return static_cast<Type const*>((*group_)[peer].send);
-  }
-  template <class Type>
   static void copy(Type* to, Type const* from, index_t count) {
     if (count > 0) std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(Type));
   }
@@ -134,12 +138,13 @@ class thread_transport {
   std::chrono::nanoseconds deadline_;
   int unwinding_;
   bool heard_ = false;
+  thread_memory memory_;
 };
 
 /// Used by one thread at a time. If a rank throws, leaves, disagrees or is late, every rank of the world, in whatever
 /// group it waits or enters next, throws an `error` that names the culprit; after that a communicator says `poisoned`.
 using thread_communicator = basic_communicator<thread_transport>;
-static_assert(communicator<thread_communicator>);
+static_assert(symmetric_communicator<thread_communicator>);
 
 }  // namespace host
 

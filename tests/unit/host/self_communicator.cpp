@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "../../support/collective_cases.hpp"
+#include "../../support/symmetric_cases.hpp"
 
 using namespace heddle;
 
@@ -34,4 +35,12 @@ TEST_CASE("arguments are checked as in larger groups") {
   CHECK(kind_of([&] { static_cast<void>(self.split(-1, 0)); }) == error_kind::argument);
   CHECK(kind_of([&] { self.agree([] { throw error(error_kind::plan, "no"); }); }) == error_kind::plan);
   self.barrier();
+}
+
+TEST_CASE("symmetric memory of the group of one") {
+  host::self_communicator self;
+  CHECK(symmetric_cases::everything(self) == "");
+  CHECK(self.bytes_sent() == 0);
+  CHECK(self.sent()[collective_kind::put].calls > 0);
+  CHECK_THROWS_AS(self.symmetric(-1), error);
 }

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "../../support/collective_cases.hpp"
+#include "../../support/symmetric_cases.hpp"
 
 using namespace heddle;
 
@@ -146,4 +147,22 @@ TEST_CASE("a moved communicator keeps its place") {
     last.all_reduce(std::span<std::int32_t>{data});
     CHECK(data[0] == 2);
   });
+}
+
+TEST_CASE("symmetric memory: what is put before a fence is there after it, on every group") {
+  for (int const size : {1, 2, 3, 4, 8}) {
+    CAPTURE(size);
+    CHECK(on_ranks(size, [](host::thread_communicator& group) { return symmetric_cases::everything(group); }) == "");
+  }
+}
+
+TEST_CASE("symmetric memory: a moved communicator keeps it") {
+  CHECK(on_ranks(3, [](host::thread_communicator& group) {
+          auto part = group.split(0, group.rank());
+          auto const memory = part.symmetric(24);
+          auto other = group.split(0, group.rank());
+          other = std::move(part);
+          return std::string{other.symmetric(24).data == memory.data ? "" : "another place; "} +
+                 symmetric_cases::rounds(other, 10, true);
+        }) == "");
 }

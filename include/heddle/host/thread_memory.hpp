@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The symmetric memory of thread ranks: one buffer a rank, which the others write directly. Every rank holds every
+// buffer, so a peer that is gone leaves no pointer dangling under a store.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <heddle/collective/fingerprint.hpp>
+#include <heddle/core/error.hpp>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace host {
+
+/// One rank's pointers to the buffers of its group.
+class thread_memory {
+ public:
+  [[nodiscard]] std::byte* data() const { return own_; }
+  [[nodiscard]] index_t bytes() const { return bytes_; }
+
+  /// Each rank allocates its own buffer, which places it near the rank's core, and takes its peers' from their
+  /// postings. Where one has no memory, nobody has any, and the group stays usable.
+  template <class Transport>
+  void grow(Transport& self, index_t bytes, long sequence) {
+    fingerprint print{.operation = collective_kind::symmetric, .sequence = sequence};
+    std::shared_ptr<std::byte[]> made;
+    bytes_ = 0;
+    own_ = nullptr;
+    try {
+      buffers_.assign(static_cast<std::size_t>(self.size()), nullptr);  // the old ones first: both may not fit
+      made.reset(new std::byte[static_cast<std::size_t>(bytes)]);
+    } catch (std::bad_alloc const&) {
+      print.complaint = "no memory for symmetric buffers";
+    }
+    verdict const result = self.meet(print, &made, nullptr);
+    if (!result.good()) {
+      throw error(result.kind, result.text + " of " + std::to_string(bytes) + " bytes",
+                  "free memory or ask for less: a capacity or fewer tokens a rank", self.world_rank(self.rank()))
+          .blames(self.world_rank(result.culprit), "symmetric", sequence);
+    }
+    for (int peer = 0; peer < self.size(); ++peer) {
+      buffers_[static_cast<std::size_t>(peer)] = *self.template sent_by<std::shared_ptr<std::byte[]>>(peer);
+    }
+    own_ = made.get();
+    bytes_ = bytes;
+    self.part();
+  }
+
+  void put(int peer, index_t offset, void const* data, std::size_t bytes) {
+    std::memmove(buffers_[static_cast<std::size_t>(peer)].get() + offset, data, bytes);  // may be a part of the own one
+  }
+  void sync() const {}
+  [[nodiscard]] bool flush() const { return false; }
+
+ private:
+  std::vector<std::shared_ptr<std::byte[]>> buffers_;  // by rank
+  std::byte* own_ = nullptr;
+  index_t bytes_ = 0;
+};
+
+}  // namespace host
+
+}  // namespace heddle::inline HEDDLE_ABI
