@@ -75,10 +75,12 @@
 #include <heddle/layer/backward.hpp>
 #include <heddle/layer/bundle.hpp>
 #include <heddle/layer/check_part.hpp>
+#include <heddle/layer/each_gradient.hpp>
 #include <heddle/layer/forward.hpp>
 #include <heddle/layer/frame.hpp>
 #include <heddle/layer/gradients.hpp>
 #include <heddle/layer/layer.hpp>
+#include <heddle/layer/reduce_gradients.hpp>
 #include <heddle/layer/routing.hpp>
 #include <heddle/layer/run.hpp>
 #include <heddle/layer/run_chunks.hpp>

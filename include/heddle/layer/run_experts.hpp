@@ -90,6 +90,10 @@ auto run(expert_dgrad<Mode, From, To, Parameter, Role>, Frame& frame, kept<activ
   return activation<value, Memory>{dx, parameter.full_in};
 }
 
+template <class Mode, class From, class To, class Parameter, class Role, class Gradients>
+auto gradient_of(expert_gemm<Mode, From, To, Parameter, Role>, Gradients const& gradients) {
+  return Role::of(gradients).weight;
+}
 template <class Mode, class From, class To, class Parameter, class Role, class Frame, class X, class Element,
           class Memory>
 void accumulate(expert_gemm<Mode, From, To, Parameter, Role>, Frame& frame, kept<activation<X, Memory>> const& saved,

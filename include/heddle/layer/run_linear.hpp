@@ -56,6 +56,10 @@ auto run(dgrad<From, To, Parameter, Role>, Frame& frame, kept<activation<X, Memo
   frame.execution().multiply_transposed(dy.data, parameter.weight, dx);
   return activation<value, Memory>{dx, parameter.full_in};
 }
+template <class From, class To, class Parameter, class Role, class Gradients>
+auto gradient_of(gemm<From, To, Parameter, Role>, Gradients const& gradients) {
+  return detail::linear_of(Role::of(gradients)).weight;
+}
 template <class From, class To, class Parameter, class Role, class Frame, class X, class Element, class Memory>
 void accumulate(gemm<From, To, Parameter, Role>, Frame& frame, kept<activation<X, Memory>> const& saved,
                 activation<Element, Memory> dy) {
@@ -84,6 +88,10 @@ auto run(add_bias<At, Parameter, Role>, Frame& frame, activation<Element, Memory
 template <class At, class Parameter, class Role, class Frame, class Element, class Memory>
 auto run(bias_grad<At, Parameter, Role>, Frame&, activation<Element, Memory> dy) {
   return dy;
+}
+template <class At, class Parameter, class Role, class Gradients>
+auto gradient_of(add_bias<At, Parameter, Role>, Gradients const& gradients) {
+  return detail::linear_of(Role::of(gradients)).bias;
 }
 template <class At, class Parameter, class Role, class Frame, class Element, class Memory>
 void accumulate(add_bias<At, Parameter, Role>, Frame& frame, activation<Element, Memory> dy) {

@@ -10,42 +10,61 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-/// The parameter placements of a sequence in the order they are met.
+/// The operations of a sequence that have a parameter, in the order they are met.
 template <class Operation>
-struct parameters_of {
+struct parameterised_in {
   using type = type_list<>;
 };
 template <parameterised Operation>
-struct parameters_of<Operation> {
-  using type = type_list<typename Operation::parameter>;
+struct parameterised_in<Operation> {
+  using type = type_list<Operation>;
 };
 template <class... Operations>
-struct parameters_of<sequence<Operations...>> {
-  using type = concat_t<type_list<>, typename parameters_of<Operations>::type...>;
+struct parameterised_in<sequence<Operations...>> {
+  using type = concat_t<type_list<>, typename parameterised_in<Operations>::type...>;
 };
 template <class... Branches>
-struct parameters_of<fork<Branches...>> {
-  using type = concat_t<type_list<>, typename parameters_of<Branches>::type...>;
+struct parameterised_in<fork<Branches...>> {
+  using type = concat_t<type_list<>, typename parameterised_in<Branches>::type...>;
 };
 template <class... Branches>
-struct parameters_of<join<Branches...>> : parameters_of<fork<Branches...>> {};
+struct parameterised_in<join<Branches...>> : parameterised_in<fork<Branches...>> {};
 template <std::size_t Port, class Branch>
-struct parameters_of<on_port<Port, Branch>> : parameters_of<Branch> {};
+struct parameterised_in<on_port<Port, Branch>> : parameterised_in<Branch> {};
 template <class Branch>
-struct parameters_of<each<Branch>> : parameters_of<Branch> {};
+struct parameterised_in<each<Branch>> : parameterised_in<Branch> {};
 template <class Branch>
-struct parameters_of<recompute<Branch>> : parameters_of<Branch> {};
+struct parameterised_in<recompute<Branch>> : parameterised_in<Branch> {};
 
+/// Their parameters' placements.
+template <class Operations>
+struct placements_of;
+template <class... Operations>
+struct placements_of<type_list<Operations...>> {
+  using type = type_list<typename Operations::parameter...>;
+};
 template <class Sequence>
+struct parameters_of : placements_of<typename parameterised_in<Sequence>::type> {};
+
+template <class Sequence, class Start>
 struct gradient_trace {
-  using universe = typename traced<Sequence>::universe;
+  using universe = unique_t<concat_t<typename traced<Sequence>::universe, typename entries_in<Start>::type>>;
   using parameters = typename parameters_of<Sequence>::type;
 
+  static constexpr auto start = [] {
+    auto maps = maps_of<universe, as_ports_t<typename traced<Sequence>::from>>::value;
+    std::array<flow_map, max_ports> start{};
+    for (std::size_t p = 0; p + 1 < maps.size(); ++p) start[p] = maps[p];
+    constexpr flow_map more = map_of<universe, Start>::value;
+    for (int i = 0; i < more.count; ++i) start[0].set(more.entries[static_cast<std::size_t>(i)]);
+    return start;
+  }();
   static constexpr auto value = [] {
     std::array<flow_reduction, parameters::size + 1> reductions{};
-    trace_from<universe, Sequence>(traced<Sequence>::value.start, reductions.data());
+    static_cast<void>(trace_from<universe, Sequence>(start, reductions.data()));
     return reductions;
   }();
+  static constexpr bool fits = !trace_from<universe, Sequence>(start).failed();
 
   template <std::size_t Parameter, std::size_t... Index>
   static constexpr auto at(std::index_sequence<Index...>) -> placement<
@@ -61,8 +80,9 @@ struct gradient_trace {
 }  // namespace detail
 
 /// For each parameter of the sequence, in order, the groups over which its gradient is a sum that is still to be taken:
-/// `placement<on<G, partial>...>`. An empty placement needs no reduction.
-template <class Sequence>
-using parameter_gradients_t = typename detail::gradient_trace<Sequence>::type;
+/// `placement<on<G, partial>...>`. An empty placement needs no reduction. `Start` names what the sequence itself does
+/// not: groups over which its input is dealt without any operation asking, as tokens are over dp.
+template <class Sequence, class Start = placement<>>
+using parameter_gradients_t = typename detail::gradient_trace<Sequence, Start>::type;
 
 }  // namespace heddle::inline HEDDLE_ABI
