@@ -50,6 +50,7 @@
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/kernel/add.hpp>
 #include <heddle/kernel/add_bias.hpp>
+#include <heddle/kernel/assign.hpp>
 #include <heddle/kernel/bias_grad.hpp>
 #include <heddle/kernel/cast.hpp>
 #include <heddle/kernel/chunk_sort.hpp>
@@ -57,6 +58,7 @@
 #include <heddle/kernel/embedding.hpp>
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/glu.hpp>
+#include <heddle/kernel/jitter.hpp>
 #include <heddle/kernel/loops.hpp>
 #include <heddle/kernel/mask_experts.hpp>
 #include <heddle/kernel/math.hpp>
