@@ -8,6 +8,7 @@
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/mask_experts.hpp>
 #include <heddle/kernel/route.hpp>
+#include <heddle/kernel/weigh.hpp>
 #include <heddle/layer/run_linear.hpp>
 #include <heddle/router/top_k.hpp>
 
@@ -29,6 +30,22 @@ auto run(choose<Selection, TopK>, Frame& frame, activation<Real, Memory> logits)
   frame.launch(route, height);
   frame.routing.begin({ids.data(), shape}, logits.data.template size<hidden>());
   return gates<Memory, weight>{{weights.data(), shape}, frame.routing.ids};
+}
+
+template <class Selection, int TopK, class Frame, class Real, class Memory, class Weight>
+auto run(choose_grad<Selection, TopK>, Frame& frame,
+         kept<activation<Real, Memory>, gates<Memory, Weight>> const& saved, gates<Memory, Weight> dweights) {
+  using value = std::remove_const_t<Real>;
+  auto const& [logits, chosen] = saved.values;
+  index_t const height = logits.data.template size<tokens>();
+  auto dlogits = frame.template scratch_rows<value>(height, logits.data.template size<hidden>());
+  frame.launch(kernel::weigh_grad<Selection, value, Memory, Weight>{.logits = logits.data,
+                                                                    .chosen = chosen.ids,
+                                                                    .dweights = dweights.weights,
+                                                                    .factor = frame.weights().route_scale,
+                                                                    .dlogits = dlogits},
+               height);
+  return activation<value, Memory>{dlogits, logits.full_hidden};
 }
 
 /// The experts that a rank of `Group` owns: the pieces of `ceil_chunk`, as the style of the expert weights says.
