@@ -83,6 +83,27 @@ struct segmented {
   }
 };
 
+/// Pieces in whole units of `Unit` items, dealt out by `Partition`: what belongs together is never cut apart. gate|up
+/// interleaved row by row is `units<ceil_chunk, 2>`, in blocks of 32 rows `units<ceil_chunk, 64>`. Throws
+/// `error_kind::shape` where the axis is no multiple of the unit.
+template <class Partition, std::int64_t Unit>
+struct units {
+  static_assert(Unit > 0,
+                "[heddle.partition.units] a unit has no items. Fix: name the number of items that stay together, 2 for "
+                "gate and up row by row.");
+  static constexpr int segments = Partition::segments;
+  static constexpr char const* name = "units";
+  static constexpr range piece(std::int64_t total, int parts, int index, int segment = 0) {
+    if (total % Unit != 0) {
+      throw error(error_kind::shape,
+                  std::to_string(total) + " items are no whole number of units of " + std::to_string(Unit),
+                  "the axis must be a multiple of " + std::to_string(Unit));
+    }
+    range const inside = Partition::piece(total / Unit, parts, index, segment);
+    return {inside.begin * Unit, inside.size * Unit};
+  }
+};
+
 /// Sizes known at run time only: each rank brings what it has, and collectives exchange the counts.
 struct as_given {
   static constexpr int segments = 1;

@@ -86,3 +86,24 @@ TEST_CASE("box: an axis that is not there, or already in segments, cannot be cut
   CHECK_THROWS_AS(odd.cut<gate_up>(0, 2, 0), error);
   CHECK(odd == box::all({7}));
 }
+
+TEST_CASE("box: the static form says at compile time what the other says at run time") {
+  constexpr auto part = [] {
+    auto result = static_box<3, 2>::all({3, 14, 5});
+    result.cut<gate_up>(1, 4, 3);
+    result.cut<ceil_chunk>(0, 2, 1);
+    return result;
+  }();
+  static_assert(part.shape() == std::array<std::int64_t, 3>{1, 2, 5});
+  static_assert(part.count() == 10);
+  static_assert(part.axes[1].size() == 2 && part.axes[1][0] == range{6, 1} && part.axes[1][1] == range{13, 1});
+  static_assert(static_box<0>::all({}).count() == 1);
+  box same = box::all({3, 14, 5});
+  same.cut<gate_up>(1, 4, 3);
+  same.cut<ceil_chunk>(0, 2, 1);
+  CHECK(part.dynamic() == same);
+  auto narrow = static_box<1>::all({14});
+  CHECK_THROWS_AS(narrow.cut<gate_up>(0, 2, 0), error);  // two ranges do not fit
+  CHECK_THROWS_AS(narrow.cut<ceil_chunk>(1, 2, 0), error);
+  CHECK(narrow == static_box<1>::all({14}));
+}

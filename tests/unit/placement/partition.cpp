@@ -107,3 +107,21 @@ TEST_CASE("partitions: 64-bit totals") {
   constexpr std::int64_t huge = (std::int64_t{1} << 40) + 1;
   static_assert(ceil_chunk::piece(huge, 8, 7).end() == huge && balanced::piece(huge, 8, 0).size == (huge - 1) / 8 + 1);
 }
+
+TEST_CASE("partition: units stay whole, whatever deals them out") {
+  using pairs = units<ceil_chunk, 2>;
+  static_assert(pairs::piece(14, 4, 0) == range{0, 4});  // 7 pairs over 4: 2, 2, 2, 1
+  static_assert(pairs::piece(14, 4, 3) == range{12, 2});
+  static_assert(units<balanced, 3>::piece(15, 4, 1) == range{6, 3});  // 5 over 4: 2, 1, 1, 1
+  static_assert(units<segmented<ceil_chunk, 1, 1>, 2>::segments == 2);
+  static_assert(units<segmented<ceil_chunk, 1, 1>, 2>::piece(24, 4, 1, 1) == range{16, 4});
+  static_assert(segmented<units<ceil_chunk, 3>, 1, 1>::piece(18, 2, 1, 1) == range{15, 3});  // units inside a half
+  for (int parts = 1; parts <= 9; ++parts) {
+    CHECK(is_bijection<pairs>(14, parts));
+    CHECK(is_bijection<pairs>(0, parts));
+    CHECK(is_bijection<units<balanced, 8>>(40, parts));
+    CHECK(is_bijection<segmented<units<balanced, 3>, 1, 2>>(36, parts));
+    for (int index = 0; index < parts; ++index) CHECK(size_of_part<units<balanced, 8>>(40, parts, index) % 8 == 0);
+  }
+  CHECK_THROWS_AS(pairs::piece(13, 2, 0), error);
+}
