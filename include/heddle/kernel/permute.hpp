@@ -7,7 +7,7 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace kernel {
 
-/// y[r] = x[row_to_token[r]]; x [T, H], row_to_token [R] in [0, T), y [R, H].
+/// y[r] = x[row_to_token[r]], zero where that is -1; x [T, H], row_to_token [R] in [-1, T), y [R, H].
 template <element T, class Memory = host_memory>
 struct permute {
   rows<T const, Memory> x;
@@ -16,7 +16,9 @@ struct permute {
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
-    copy_row(team, y.row_size(), x.row(row_to_token(row)), y.row(row));
+    std::int32_t const token = row_to_token(row);
+    if (token >= 0) copy_row(team, y.row_size(), x.row(token), y.row(row));
+    else fill_row(team, y.row_size(), y.row(row), [](index_t) { return T{}; });
   }
 };
 

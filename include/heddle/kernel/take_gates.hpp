@@ -8,7 +8,8 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace kernel {
 
-/// y[r] = weights[row_to_token[r], row_to_slot[r]]; weights [T, K], the rest [R]. A row is one number: lane 0 copies.
+/// y[r] = weights[row_to_token[r], row_to_slot[r]], zero where the token is -1; weights [T, K], the rest [R]. A row is
+/// one number: lane 0 copies.
 template <class Memory = host_memory, real Weight = float>
 struct take_gates {
   slot_view<Weight const, Memory> weights;
@@ -18,7 +19,9 @@ struct take_gates {
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
-    if (team.rank() == 0) y(row) = weights(row_to_token(row), row_to_slot(row));
+    if (team.rank() != 0) return;
+    std::int32_t const token = row_to_token(row);
+    y(row) = token < 0 ? Weight{} : weights(token, row_to_slot(row));
   }
 };
 

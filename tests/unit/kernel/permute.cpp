@@ -24,3 +24,14 @@ TEST_CASE_TEMPLATE("permute: every row is a copy of its token", T, float, double
     }
   }
 }
+
+TEST_CASE("permute: a row of nobody is zero") {
+  std::vector<std::int32_t> row_to_token{-1, 1, -1};
+  for (int lanes : {0, 3}) {
+    std::vector<float> x{1, 2, 3, 4}, y(6, 9.0F);
+    sample::launch(
+        kernel::permute<float>{sample::rows_of(x, 2, 2), sample::list_of(row_to_token), sample::rows_of(y, 3, 2)}, 3,
+        lanes);
+    CHECK(y == std::vector<float>{0, 0, 3, 4, 0, 0});
+  }
+}

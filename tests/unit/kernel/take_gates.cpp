@@ -20,3 +20,15 @@ TEST_CASE("take_gates: each row gets the weight of its token and slot") {
     CHECK(y == std::vector<float>{0.6F, 0.1F, 0.3F, 0.2F});
   }
 }
+
+TEST_CASE("take_gates: a row of nobody has the weight zero") {
+  std::vector<double> const weights{0.1, 0.2};
+  std::vector<std::int32_t> const row_to_token{-1, 0}, row_to_slot{-1, 1};
+  std::vector<double> y(2, 9.0);
+  sample::launch(kernel::take_gates<host_memory, double>{.weights = {weights.data(), extents<tokens, slots>{1, 2}},
+                                                         .row_to_token = {row_to_token.data(), extents<tokens>{2}},
+                                                         .row_to_slot = {row_to_slot.data(), extents<tokens>{2}},
+                                                         .y = {y.data(), extents<tokens>{2}}},
+                 2);
+  CHECK(y == std::vector<double>{0, 0.2});
+}
