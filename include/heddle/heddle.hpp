@@ -48,6 +48,8 @@
 #include <heddle/dispatcher/all_to_all.hpp>
 #include <heddle/dispatcher/masked.hpp>
 #include <heddle/expert/glu_expert.hpp>
+#include <heddle/kernel/activate.hpp>
+#include <heddle/kernel/activation.hpp>
 #include <heddle/kernel/add.hpp>
 #include <heddle/kernel/add_bias.hpp>
 #include <heddle/kernel/assign.hpp>
@@ -69,6 +71,7 @@
 #include <heddle/kernel/pad_order.hpp>
 #include <heddle/kernel/permute.hpp>
 #include <heddle/kernel/place_gates.hpp>
+#include <heddle/kernel/power_sum.hpp>
 #include <heddle/kernel/rms_norm.hpp>
 #include <heddle/kernel/route.hpp>
 #include <heddle/kernel/scale.hpp>
@@ -85,6 +88,7 @@
 #include <heddle/layer/each_gradient.hpp>
 #include <heddle/layer/forward.hpp>
 #include <heddle/layer/frame.hpp>
+#include <heddle/layer/gradient_norm.hpp>
 #include <heddle/layer/gradients.hpp>
 #include <heddle/layer/layer.hpp>
 #include <heddle/layer/reduce_gradients.hpp>

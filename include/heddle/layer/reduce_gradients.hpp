@@ -38,9 +38,10 @@ void reduce_one(Execution& execution, view<Element, Extents, Memory> gradient, p
 template <class Execution, class Element, class Extents, class Memory>
 void scale_by(Execution& execution, view<Element, Extents, Memory> data, double factor) {
   if (data.count() == 0) return;
-  rows<Element, Memory> const all{data.data(), extents<tokens, hidden>{data.count() / data.row_size(), data.row_size()}};
-  execution.launch(
-      kernel::scale<Element, Memory>{.x = all, .factor = static_cast<Element>(factor), .y = all}, all.shape()[0]);
+  rows<Element, Memory> const all{data.data(),
+                                  extents<tokens, hidden>{data.count() / data.row_size(), data.row_size()}};
+  execution.launch(kernel::scale<Element, Memory>{.x = all, .factor = static_cast<Element>(factor), .y = all},
+                   all.shape()[0]);
 }
 
 }  // namespace detail
@@ -57,9 +58,8 @@ void reduce_gradients(Execution& execution, Gradients const& gradients) {
   double const divisor = Reduction::divisor(execution);
   detail::each_gradient<Style>(gradients, [&]<class Operation, class View, std::size_t Index>(
                                               Operation, View gradient, std::integral_constant<std::size_t, Index>) {
-    if (gradient.data() == nullptr) return;
-    detail::reduce_one(execution, gradient,
-                       detail::element_t<typename trace::type, static_cast<int>(Index)>{});
+    if (gradient.count() == 0) return;  // a group that shares a parameter has equally much of it
+    detail::reduce_one(execution, gradient, detail::element_t<typename trace::type, static_cast<int>(Index)>{});
     if (divisor != 1) detail::scale_by(execution, gradient, 1 / divisor);
   });
 }
