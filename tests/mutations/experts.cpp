@@ -167,8 +167,13 @@ struct only_counted : a2a {
   using move = sequence<all_to_all<ep>, all_gather<etp, tokens, as_given>, count_only>;
 };
 
-template <class Dispatcher, weight_at At>
-using parts_of = detail::moe_body<Dispatcher, glu_expert<>, At>;
+/// The parts of an all_to_all layer whose weights wait at the origin.
+struct p {
+  using dispatch = concat_t<a2a::order, a2a::move>;
+  using parts = glu_expert<>::on_groups<ep, etp>;
+  using back = conjugate_t<a2a::move>;
+  using home = conjugate_t<a2a::order>;
+};
 using routed_fork = sequence<heddle::fork<sequence<>, route_like_mixtral::route>>;
 using rows_home = placement<on<ep, bucketed>>;
 using weights_home = placement<on<ep, sharded<tokens, as_given>>>;
@@ -179,7 +184,6 @@ template <class Frame, class Element>
 auto run(drop_weights, Frame&, activation<Element> x, gates<>) {
   return x;
 }
-using p = parts_of<a2a, weight_at::origin>;
 using unweighted = style_of<concat_t<
     routed_fork,
     sequence<on_port<0, concat_t<p::dispatch, p::parts::first, p::parts::activate, p::parts::second, p::back>>>,

@@ -28,9 +28,18 @@ struct routed_block {
   using bias = heddle::placement<>;
   using forward =
       heddle::concat_t<heddle::sequence<heddle::fork<heddle::sequence<>, Route>>, typename Experts::forward>;
+  using backward = heddle::conjugate_t<forward>;
 };
 
 using masking_router = heddle::ep_router<heddle::ep, route_like_mixtral>;
+/// The same router without the mask.
+struct plain_router {
+  static constexpr heddle::fixed_string name = "plain_router";
+  using weight = heddle::placement<>;
+  using bias = heddle::placement<>;
+  using forward = route_like_mixtral::route;
+  using backward = heddle::conjugate_t<forward>;
+};
 
 /// What `Style`, an ep_router, leaves on the ranks, against the plain routing: ids and weights of own experts in their
 /// places, id -1 and weight 0 in the others'.
@@ -45,12 +54,10 @@ outcome try_ep_router(split_of const& split, moe_sizes const& sizes) {
       moe_parameters<float> const parameters{data.layer, grid, tools.rank};
       auto const x = all_of<float>(data.x);
       heddle::activation<float const> const in{rows_of(x, data.x[0], data.x[1]), data.x[1]};
-      heddle::frame whole{tools.execution, parameters.weights};
-      heddle::frame masked{tools.execution, parameters.weights};
-      auto const all =
-          std::get<0>(heddle::detail::step<route_like_mixtral::route>::through(whole, std::tuple{in})).weights;
-      auto const own =
-          std::get<0>(heddle::detail::step<typename Style::forward>::through(masked, std::tuple{in})).weights;
+      heddle::step_state<> whole;
+      heddle::step_state<> masked;
+      auto const all = heddle::infer<plain_router>(tools.execution, parameters.weights, in, whole).weights;
+      auto const own = heddle::infer<Style>(tools.execution, parameters.weights, in, masked).weights;
       heddle::range const mine =
           ceil_chunk::piece(sizes.experts, grid.size<heddle::ep>(), grid.coordinate<heddle::ep>(tools.rank));
       std::lock_guard const lock{mutex};
@@ -81,6 +88,7 @@ struct summed_over_ep {
   using bias = heddle::placement<>;
   using forward = heddle::concat_t<heddle::sequence<heddle::copy<heddle::ep>>, typename Style::forward,
                                    heddle::sequence<heddle::all_reduce<heddle::ep>>>;
+  using backward = heddle::conjugate_t<forward>;
 };
 
 /// x through an expert that returns its input, its outputs summed over ep: x again. `Style` is that expert.

@@ -80,7 +80,7 @@ struct pricer<each<sequence<Operations...>>> {
 
 template <class Style, class P>
 constexpr void price_style(P& p, priced_bundle& bundle);
-/// The styles of a layer are steps of their own, and what one has exchanged the next does not know.
+/// The styles of a layer share one step: what one has exchanged the next knows.
 template <class... Styles, class P>
 constexpr void price_styles(type_list<Styles...>, P& p, priced_bundle& bundle) {
   (price_style<Styles>(p, bundle), ...);
@@ -90,8 +90,6 @@ constexpr void price_style(P& p, priced_bundle& bundle) {
   if constexpr (requires { typename Style::styles; }) {
     price_styles(typename Style::styles{}, p, bundle);
   } else {
-    p.counted = {};
-    p.chunks = 0;
     pricer<typename Style::forward>::through(p, bundle);
   }
 }

@@ -43,6 +43,7 @@ constexpr detail::priced_value price(glu<A, F, T>, P& p, detail::priced_value x)
 }
 template <class P, class S, int K>
 constexpr detail::priced_value price(choose<S, K>, P& p, detail::priced_value x) {
+  p.begin_routing();
   x.width = K == static_cast<int>(dynamic) ? p.shape.top_k : K;
   x.element_size = sizeof(float) + sizeof(std::int32_t);
   x.gates = true;

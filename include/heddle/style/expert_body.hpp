@@ -44,6 +44,17 @@ struct on_both<sequence<>> {
 };
 template <class Sequence>
 using on_both_t = typename on_both<Sequence>::type;
+/// A sequence on the first port; nothing where it is empty.
+template <class Sequence>
+struct on_first {
+  using type = sequence<on_port<0, Sequence>>;
+};
+template <>
+struct on_first<sequence<>> {
+  using type = sequence<>;
+};
+template <class Sequence>
+using on_first_t = typename on_first<Sequence>::type;
 
 }  // namespace detail
 

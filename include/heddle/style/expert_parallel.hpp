@@ -59,9 +59,8 @@ struct combine_stage {
   using home = concat_t<conjugate_t<typename Dispatcher::order>, conjugate_t<typename Dispatcher::bring>>;
   using forward = std::conditional_t<
       At == weight_at::origin,
-      concat_t<
-          sequence<on_port<0, back>, gate_scale<typename Dispatcher::copies_home, typename Dispatcher::weights_home>>,
-          home>,
+      concat_t<detail::on_first_t<back>,
+               sequence<gate_scale<typename Dispatcher::copies_home, typename Dispatcher::weights_home>>, home>,
       concat_t<back, home>>;
   using backward = conjugate_t<forward>;
 };

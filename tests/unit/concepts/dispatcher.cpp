@@ -9,33 +9,49 @@ using namespace heddle;
 
 namespace {
 
-struct own_dispatcher {
+struct groups_and_homes {
   using group = ep;
   using tensor_group = etp;
+  using copies_home = placement<>;
+  using weights_home = placement<>;
+};
+struct own_dispatcher : groups_and_homes {
   static constexpr bool returns_copies = false;
+  using bring = sequence<copy<ep>>;
+  using order = sequence<>;
+  using move = sequence<>;
+};
+struct without_order : groups_and_homes {
+  enum : bool { returns_copies = false };
+  using bring = sequence<copy<ep>>;
+  using move = sequence<>;
+};
+struct without_bring : groups_and_homes {
+  enum : bool { returns_copies = false };
   using order = sequence<>;
   using move = sequence<copy<ep>>;
 };
-struct without_order {
+struct without_homes {
   using group = ep;
   using tensor_group = etp;
-  enum : bool { returns_copies = false };
-  using move = sequence<copy<ep>>;
+  static constexpr bool returns_copies = false;
+  using bring = sequence<copy<ep>>;
+  using order = sequence<>;
+  using move = sequence<>;
 };
 struct move_has_no_conjugate : own_dispatcher {
   using move = placement<>;
 };
-struct silent_about_copies {
-  using group = ep;
-  using tensor_group = etp;
+struct silent_about_copies : groups_and_homes {
+  using bring = sequence<>;
   using order = sequence<>;
   using move = sequence<copy<ep>>;
 };
 
 }  // namespace
 
-TEST_CASE("dispatcher: groups, order, move, and whether copies return") {
+TEST_CASE("dispatcher: groups, bring, order, move, where copies and weights meet, and whether copies return") {
   static_assert(dispatcher<own_dispatcher>);
-  static_assert(!dispatcher<without_order> && !dispatcher<move_has_no_conjugate> && !dispatcher<silent_about_copies> &&
-                !dispatcher<int>);
+  static_assert(!dispatcher<without_order> && !dispatcher<without_bring> && !dispatcher<without_homes>);
+  static_assert(!dispatcher<move_has_no_conjugate> && !dispatcher<silent_about_copies> && !dispatcher<int>);
 }

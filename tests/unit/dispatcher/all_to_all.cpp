@@ -10,6 +10,7 @@ using namespace heddle;
 TEST_CASE("all_to_all_dispatcher: permute, exchange, gather over etp, sort; and all of it backwards") {
   using policy = all_to_all_dispatcher<>;
   static_assert(dispatcher<policy> && policy::returns_copies);
+  CHECK(describe<policy::bring>() == "");
   CHECK(describe<policy::order>() == "permute<ep>");
   CHECK(describe<policy::move>() == "all_to_all<ep> all_gather<etp, tokens> sort_chunks<ep>");
   CHECK(describe<conjugate_t<policy::move>>() == "unsort_chunks<ep> reduce_scatter<etp, tokens> all_to_all<ep>");
@@ -18,6 +19,8 @@ TEST_CASE("all_to_all_dispatcher: permute, exchange, gather over etp, sort; and 
   using given = sharded<tokens, as_given>;
   static_assert(std::same_as<all::from, placement<on<ep, given>, on<etp, given>>>);
   static_assert(std::same_as<all::to, placement<on<ep, routed>, on<etp, varying>>>);
+  static_assert(std::same_as<policy::copies_home, policy::order::to>);
+  static_assert(std::same_as<policy::weights_home, policy::order::from>);
 }
 
 TEST_CASE("all_to_all_dispatcher: any two groups") {

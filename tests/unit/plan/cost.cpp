@@ -64,7 +64,7 @@ TEST_CASE("cost: a dense style sends exactly what its bill says") {
   }
 }
 
-// Ranks that cut rows know how they lie, and each style of a layer asks anew.
+// Ranks that cut rows know how they lie, and what one style of a layer has asked the next knows.
 template <class Style, class Weights>
 void check_rows(Weights const& weights) {
   hd::mesh<hd::tp> const grid{2};
@@ -82,7 +82,7 @@ struct there_and_back {
   using forward = hd::sequence<hd::split<hd::tp, hd::tokens>, hd::unsplit<hd::tp, hd::tokens>>;
 };
 
-TEST_CASE("cost: row counts are exchanged once a style, and never behind a split") {
+TEST_CASE("cost: row counts are exchanged once a layer, and never behind a split") {
   check_rows<there_and_back>(std::tuple<>{});
   std::vector<float> const weight(4 * 2, 0.5F);
   hd::linear<float> const wide{.weight = {weight.data(), {2, 4}}, .full_out = 4, .full_in = 4};
@@ -132,7 +132,7 @@ void check_mixture(hd::folding<> grid) {
     };
     auto const before = sent();
     hd::infer<style>(execution, weights,
-                       hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{height, width}});
+                     hd::rows<float const>{x.data(), hd::extents<hd::tokens, hd::hidden>{height, width}});
     auto const after = sent();
     auto const bill =
         hd::cost_of<style>(grid, rank, {.rows = height, .width = width, .experts = experts, .top_k = 2, .ffn = ffn});

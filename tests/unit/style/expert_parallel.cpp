@@ -74,16 +74,17 @@ TEST_CASE("expert_parallel: all_to_all at its four points") {
                                        "unsort_chunks<ep> reduce_scatter<etp, tokens> all_to_all<ep> unpermute<ep>");
   using layer = moe<all_to_all_dispatcher<>>;
   static_assert(std::same_as<layer, moe<all_to_all_dispatcher<>, weight_at::origin>>);
-  CHECK(
-      describe<layer::forward>() ==
-      "fork{ | gemm add_bias top_k} "
-      "on_port<0>(permute<ep> all_to_all<ep> all_gather<etp, tokens> sort_chunks<ep> grouped_gemm swiglu grouped_gemm "
-      "unsort_chunks<ep> reduce_scatter<etp, tokens> all_to_all<ep>) gate_scale unpermute<ep>");
+  CHECK(describe<layer::forward>() ==
+        "fork{ | gemm add_bias top_k} "
+        "on_port<0>(permute<ep> all_to_all<ep> all_gather<etp, tokens> sort_chunks<ep>) "
+        "on_port<0>(grouped_gemm swiglu grouped_gemm) "
+        "on_port<0>(unsort_chunks<ep> reduce_scatter<etp, tokens> all_to_all<ep>) gate_scale unpermute<ep>");
   CHECK(describe<layer::backward>() ==
         "permute<ep> gate_scale_grad "
-        "on_port<0>(all_to_all<ep> all_gather<etp, tokens> sort_chunks<ep> grouped_dgrad swiglu_grad grouped_dgrad "
-        "unsort_chunks<ep> reduce_scatter<etp, tokens> all_to_all<ep> unpermute<ep>) join{ | top_k_grad bias_grad "
-        "dgrad}");
+        "on_port<0>(all_to_all<ep> all_gather<etp, tokens> sort_chunks<ep>) "
+        "on_port<0>(grouped_dgrad swiglu_grad grouped_dgrad) "
+        "on_port<0>(unsort_chunks<ep> reduce_scatter<etp, tokens> all_to_all<ep> unpermute<ep>) "
+        "join{ | top_k_grad bias_grad dgrad}");
 }
 
 TEST_CASE("expert_parallel: all_gather and masked at their three points") {
@@ -93,6 +94,31 @@ TEST_CASE("expert_parallel: all_gather and masked at their three points") {
   check_texts<masked<ep, etp, sharded<tokens>>>("all_gather<etp, tokens> all_gather<ep, tokens> select<ep>",
                                                 "unselect<ep> reduce_scatter<ep, tokens> reduce_scatter<etp, tokens>");
   static_assert(std::same_as<moe<masked<>>, moe<masked<>, weight_at::output>>);
+}
+
+TEST_CASE("expert_parallel: weights at the origin of a dispatcher that sums copies where the experts are") {
+  using gathered = moe<all_gather_dispatcher<>, weight_at::origin>;
+  CHECK(describe<gathered::forward>() ==
+        "fork{ | gemm add_bias top_k} each(all_gather<etp, tokens> all_gather<ep, tokens>) on_port<0>(select<ep>) "
+        "on_port<0>(grouped_gemm swiglu grouped_gemm) gate_scale unselect<ep> "
+        "reduce_scatter<ep, tokens> reduce_scatter<etp, tokens>");
+  CHECK(describe<gathered::backward>() ==
+        "all_gather<etp, tokens> all_gather<ep, tokens> select<ep> gate_scale_grad "
+        "on_port<0>(grouped_dgrad swiglu_grad grouped_dgrad) on_port<0>(unselect<ep>) "
+        "each(reduce_scatter<ep, tokens> reduce_scatter<etp, tokens>) join{ | top_k_grad bias_grad dgrad}");
+  static_assert(keeps<gathered, given> && keeps<moe<masked<>, weight_at::origin>, replicated>);
+  static_assert(needs<gathered, summed<ep, etp>> && needs<moe<masked<>, weight_at::origin>, summed<>>);
+}
+
+TEST_CASE("expert_parallel: the four stages in a row are the layer") {
+  using dispatch = all_to_all_dispatcher<>;
+  constexpr weight_at at = weight_at::activation;
+  static_assert(std::same_as<concat_t<route_stage<policy>::forward, dispatch_stage<dispatch, at>::forward,
+                                      expert_stage<glu_expert<>, at>::forward, combine_stage<dispatch, at>::forward>,
+                             moe<dispatch, at>::forward>);
+  static_assert(lawful<dispatch_stage<dispatch, at>> && lawful<expert_stage<glu_expert<>, at>>);
+  static_assert(lawful<combine_stage<dispatch, at>> && lawful<combine_stage<dispatch, weight_at::origin>>);
+  static_assert(lawful<route_stage<policy>> && lawful<dispatch_stage<dispatch, weight_at::origin>>);
 }
 
 TEST_CASE("expert_parallel: tokens leave as they came, and the law holds, at every point") {
