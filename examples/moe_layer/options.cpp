@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <heddle/core/error.hpp>
+#include <span>
+
+namespace probe {
+
+namespace {
+
+using heddle::error;
+using heddle::error_kind;
+
+std::string listed(std::span<char const* const> names) {
+  std::string list;
+  for (char const* const name : names) list.append(list.empty() ? "" : ", ").append(name);
+  return list;
+}
+
+/// The kind whose name `text` is.
+template <class Kind, std::size_t Count>
+Kind named(std::string const& option, std::string const& text, std::array<char const*, Count> const& names) {
+  for (std::size_t i = 0; i < Count; ++i) {
+    if (text == names[i]) return static_cast<Kind>(i);
+  }
+  throw error(error_kind::argument, option + " \"" + text + "\" is not known", "use one of " + listed(names));
+}
+
+/// The number of processes an MPI launcher has started, 0 where there is none.
+int processes_started() {
+  for (char const* const name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    if (char const* const text = std::getenv(name)) return std::atoi(text);
+  }
+  return 0;
+}
+
+struct texts {
+  std::string dispatcher = "all_to_all", expert = "grouped", weight_at = "output", comm = "threads";
+};
+
+void settle(options& result, texts const& given) {
+  choice& chosen = result.chosen;
+  chosen.transport = named<transport_kind>("--comm", given.comm, transport_names);
+  chosen.dispatcher = named<dispatcher_kind>("--dispatcher", given.dispatcher, dispatcher_names);
+  chosen.expert = named<expert_kind>("--expert", given.expert, expert_names);
+  chosen.weight_at = named<place_kind>("--weight-at", given.weight_at, place_names);
+  if (chosen.transport == transport_kind::threads && processes_started() > 1) {
+    throw error(error_kind::argument,
+                "--comm threads in a job of " + std::to_string(processes_started()) + " processes",
+                "add --comm mpi, or start it without mpirun");
+  }
+  if (!(chosen.deadline >= 1e-3 && chosen.deadline < 1e9)) {
+    throw error(error_kind::argument, "--deadline is " + std::to_string(chosen.deadline) + " seconds",
+                "use a number from 0.001");
+  }
+  if (chosen.threads < 0 || chosen.threads > 1024) {
+    throw error(error_kind::argument, "--threads is " + std::to_string(chosen.threads),
+                "use 1 to 1024, or 0 to share the machine");
+  }
+  check_mesh(chosen);
+  for (auto const& [name, value] : {std::pair{"--in", &result.in}, {"--out", &result.out}}) {
+    if (value->empty()) {
+      throw error(
+          error_kind::argument, std::string{name} + " is missing",
+          std::string{"give "} + name + " FILE, a safetensors file to " + (value == &result.in ? "read" : "write"));
+    }
+  }
+}
+
+/// The sizes that divide `count`.
+std::string divisors(int count) {
+  std::string list;
+  for (int size = 1; size <= count; ++size) {
+    if (count % size == 0) list.append(list.empty() ? "" : ", ").append(std::to_string(size));
+  }
+  return list;
+}
+
+}  // namespace
+
+void check_mesh(choice const& chosen) {
+  constexpr int most_ranks = 64;
+  for (auto const& [name, value] : {std::pair{"--ranks", chosen.ranks}, {"--ep", chosen.ep}, {"--etp", chosen.etp}}) {
+    if (value < 1 || value > most_ranks) {
+      throw error(error_kind::argument, std::string{name} + " is " + std::to_string(value),
+                  "use 1 to " + std::to_string(most_ranks));
+    }
+  }
+  int const cell = chosen.ep * chosen.etp;
+  if (chosen.ranks % cell == 0) return;
+  // The hint keeps one of the two sizes, and where neither fits takes --ep as 1.
+  bool const keep_etp = chosen.ranks % chosen.etp == 0;
+  int const kept = keep_etp ? chosen.etp : chosen.ranks % chosen.ep == 0 ? chosen.ep : 1;
+  throw error(error_kind::shape,
+              "--ep " + std::to_string(chosen.ep) + " times --etp " + std::to_string(chosen.etp) + " is " +
+                  std::to_string(cell) + ", which does not divide the " + std::to_string(chosen.ranks) + " ranks",
+              std::string{keep_etp ? "with --etp " : "with --ep "} + std::to_string(kept) +
+                  (keep_etp ? " use --ep " : " use --etp ") + divisors(chosen.ranks / kept));
+}
+
+options parse_options(int argc, char** argv) {
+  options result;
+  texts given;
+  choice& chosen = result.chosen;
+  CLI::App app{"Runs one mixture-of-experts layer, forward and backward, under any choice of policies."};
+  app.add_option("--in", result.in,
+                 "safetensors file: hidden [T,H], router.weight [E,H], gate_up_proj [E,2F,H], down_proj [E,H,F] and "
+                 "optional tensors, all F32 or all F64; __metadata__.config is a JSON object with top_k");
+  app.add_option("--out", result.out, "safetensors file to write output, routing, losses and gradients to");
+  app.add_option("--ranks", chosen.ranks, "number of ranks")->capture_default_str();
+  app.add_option("--ep", chosen.ep, "expert parallel size")->capture_default_str();
+  app.add_option("--etp", chosen.etp, "tensor parallel size inside an expert; ep x etp divides the ranks")
+      ->capture_default_str();
+  app.add_option("--dispatcher", given.dispatcher, listed(dispatcher_names))->capture_default_str();
+  app.add_option("--expert", given.expert, listed(expert_names))->capture_default_str();
+  app.add_option("--weight-at", given.weight_at, "where the routing weight is applied: " + listed(place_names))
+      ->capture_default_str();
+  app.add_option("--comm", given.comm, "threads, or mpi under mpirun -np RANKS")->capture_default_str();
+  app.add_flag("--recompute", chosen.recompute, "compute the activation again in the backward pass");
+  app.add_flag("--delay-wgrad", chosen.delay_wgrad, "weight gradients behind all data gradients");
+  app.add_option("--threads", chosen.threads,
+                 "threads inside a rank (default: the machine's, divided among the ranks)");
+  app.add_option("--deadline", chosen.deadline, "seconds a rank waits for the others")->capture_default_str();
+  try {
+    app.parse(argc, argv);
+    settle(result, given);
+  } catch (CLI::Success const& done) {
+    result.exit_code = app.exit(done);
+  } catch (CLI::ParseError const& wrong) {
+    result.problem = std::make_exception_ptr(error(error_kind::argument, wrong.what(), "see --help"));
+  } catch (error const& wrong) {
+    result.problem = std::make_exception_ptr(wrong);
+  }
+  // Ranks that are processes must all hear of a mistake, and one of them say it.
+  if (result.problem && processes_started() > 1) chosen.transport = transport_kind::mpi;
+  return result;
+}
+
+}  // namespace probe
