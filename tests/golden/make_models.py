@@ -24,8 +24,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 import transformers
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, DeepseekV3Config, MixtralConfig, OlmoeConfig, Qwen3MoeConfig
+
+from storage import write
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE / "models"
@@ -372,19 +374,6 @@ def published_config(cfg, spec):
     for key in spec.get("drop", []):
         c.pop(key, None)
     return dict(sorted(c.items()))
-
-
-def write(tensors, path, metadata=None):
-    """save_file with the metadata in sorted order, so that the bytes are always the same."""
-    save_file(tensors, path, metadata=metadata)
-    raw = path.read_bytes()
-    size = int.from_bytes(raw[:8], "little")
-    header = json.loads(raw[8:8 + size])
-    if metadata:
-        header["__metadata__"] = dict(sorted(metadata.items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + size:])
 
 
 def load(folder, dtype=torch.float32):
