@@ -27,7 +27,7 @@ class decoder {
     fill_rotary_table(rotary_, model_.theta);
     heddle::token_ids<> const tokens{{ids.data(), heddle::extents<heddle::tokens>{static_cast<index_t>(ids.size())}}};
     auto const embedded =
-        heddle::forward<style<"model.embed_tokens">>(on_, weights_.table("model.embed_tokens"), tokens);
+        heddle::infer<style<"model.embed_tokens">>(on_, weights_.table("model.embed_tokens"), tokens);
     heddle::rows<T> const x = embedded.data;
     for (index_t i = 0; i < model_.layers; ++i) {
       std::string const layer = "model.layers." + std::to_string(i);
@@ -38,7 +38,7 @@ class decoder {
       });
     }
     auto const last = normed<"model.norm">("model.norm", x);
-    auto const logits = heddle::forward<style<"lm_head">>(on_, weights_.linear("lm_head"), last);
+    auto const logits = heddle::infer<style<"lm_head">>(on_, weights_.linear("lm_head"), last);
     auto const wide = scratch_rows<float>(logits.data.template size<heddle::tokens>(), model_.vocab);
     on_.launch(heddle::kernel::cast<T, float>{.x = logits.data, .y = wide}, wide.template size<heddle::tokens>());
     return wide;
@@ -67,14 +67,14 @@ class decoder {
   }
   template <heddle::fixed_string Name>
   [[nodiscard]] constant normed(std::string const& module, heddle::rows<T> x) {
-    return heddle::borrow(heddle::forward<style<Name>>(on_, weights_.norm(module, model_.epsilon), x));
+    return heddle::borrow(heddle::infer<style<Name>>(on_, weights_.norm(module, model_.epsilon), x));
   }
 
   /// One of q, k, v: projection, norm where the model has one, clamp where it has one.
   template <heddle::fixed_string Projection, heddle::fixed_string Norm>
   [[nodiscard]] heddle::rows<T> project(std::string const& projection, std::string const& norm, constant x) {
-    activation y = heddle::forward<style<Projection>>(on_, weights_.linear(projection), x);
-    if constexpr (has<Norm>) y = heddle::forward<style<Norm>>(on_, weights_.norm(norm, model_.epsilon), y);
+    activation y = heddle::infer<style<Projection>>(on_, weights_.linear(projection), x);
+    if constexpr (has<Norm>) y = heddle::infer<style<Norm>>(on_, weights_.norm(norm, model_.epsilon), y);
     if (model_.clip > 0) on_.launch(clamp<T>{.x = y.data, .limit = model_.clip}, height(y.data));
     return y.data;
   }
@@ -97,7 +97,7 @@ class decoder {
                                    .y = y},
                height(q));
     constant const heads{y, model_.heads * model_.head_dim};
-    return heddle::forward<style<"model.layers.*.self_attn.o_proj">>(on_, weights_.linear(self + ".o_proj"), heads)
+    return heddle::infer<style<"model.layers.*.self_attn.o_proj">>(on_, weights_.linear(self + ".o_proj"), heads)
         .data;
   }
 
@@ -108,7 +108,7 @@ class decoder {
     if constexpr (has<"model.layers.*.mlp.down_proj">) {
       using gated_mlp = heddle::layer<style<"model.layers.*.mlp.gate_up_proj">, heddle::gated<heddle::tp>,
                                       style<"model.layers.*.mlp.down_proj">>;
-      return heddle::forward<gated_mlp>(
+      return heddle::infer<gated_mlp>(
                  on_, std::tuple{weights_.linear(mlp + ".gate_up_proj"), weights_.linear(mlp + ".down_proj")}, x)
           .data;
     } else {
