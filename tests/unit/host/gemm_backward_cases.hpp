@@ -159,8 +159,8 @@ void check_transposed_invariance(index_t out, index_t in) {
   first.multiply_transposed(rows_of(row, 1, out), second, rows_of(expected, 1, in), 1);
   Gemm gemm;
   int wrong = 0;
-  for (index_t m : {1, 2, 3, 6, 17, 97, 200}) {
-    for (index_t place : {index_t{0}, m / 2, m - 1}) {
+  for (index_t m : {1, 2, 5, 17, 101}) {
+    for (index_t place : {index_t{0}, m - 1}) {
       auto x = numbers<X>((m + 4) * out, static_cast<std::uint32_t>(m + place));
       std::memcpy(x.data() + (3 + place) * out, row.data(), row.size() * sizeof(X));
       for (int threads : {1, 2, 3}) {

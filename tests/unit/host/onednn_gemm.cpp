@@ -86,11 +86,11 @@ TEST_CASE("onednn_gemm: gradients of every type against sums in double") {
 }
 
 TEST_CASE("onednn_gemm: the bits of a row of a data gradient depend on nothing but the row and the weights") {
-  for (index_t out : {7, 100, 523}) {
+  for (index_t out : {7, 523}) {
     gemm_cases::check_transposed_invariance<float, float, exact>(out, 37);
-    gemm_cases::check_transposed_invariance<float, bf16, exact>(out, 267);
     gemm_cases::check_transposed_invariance<double, double, exact>(out, 9);
   }
+  gemm_cases::check_transposed_invariance<float, bf16, exact>(100, 267);
 }
 
 TEST_CASE("onednn_gemm: the bits of a weight gradient depend on nothing but the arguments") {

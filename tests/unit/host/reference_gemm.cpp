@@ -51,11 +51,11 @@ TEST_CASE("reference_gemm: gradients of every type against sums in double") {
 }
 
 TEST_CASE("reference_gemm: the bits of a row of a data gradient depend on nothing but the row and the weights") {
-  for (index_t out : {7, 100, 523}) {
+  for (index_t out : {7, 523}) {
     gemm_cases::check_transposed_invariance<float, float, reference_gemm>(out, 37);
-    gemm_cases::check_transposed_invariance<float, bf16, reference_gemm>(out, 267);
     gemm_cases::check_transposed_invariance<double, double, reference_gemm>(out, 9);
   }
+  gemm_cases::check_transposed_invariance<float, bf16, reference_gemm>(100, 267);
 }
 
 TEST_CASE("reference_gemm: the bits of a weight gradient depend on nothing but the arguments") {
