@@ -53,6 +53,7 @@
 #include <heddle/kernel/add.hpp>
 #include <heddle/kernel/add_bias.hpp>
 #include <heddle/kernel/assign.hpp>
+#include <heddle/kernel/balance_loss.hpp>
 #include <heddle/kernel/best.hpp>
 #include <heddle/kernel/bias_grad.hpp>
 #include <heddle/kernel/capacity.hpp>
@@ -61,6 +62,7 @@
 #include <heddle/kernel/columns.hpp>
 #include <heddle/kernel/count_choices.hpp>
 #include <heddle/kernel/embedding.hpp>
+#include <heddle/kernel/expert_bias.hpp>
 #include <heddle/kernel/expert_choice.hpp>
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/glu.hpp>
@@ -77,11 +79,13 @@
 #include <heddle/kernel/scale.hpp>
 #include <heddle/kernel/score.hpp>
 #include <heddle/kernel/select.hpp>
+#include <heddle/kernel/sinkhorn.hpp>
 #include <heddle/kernel/take_gates.hpp>
 #include <heddle/kernel/team.hpp>
 #include <heddle/kernel/top_k.hpp>
 #include <heddle/kernel/unpermute.hpp>
 #include <heddle/kernel/weigh.hpp>
+#include <heddle/kernel/z_loss.hpp>
 #include <heddle/layer/backward.hpp>
 #include <heddle/layer/bundle.hpp>
 #include <heddle/layer/check_part.hpp>

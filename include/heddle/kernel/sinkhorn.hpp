@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Balance by matrix scaling: every row and every column of e^logits is scaled until tokens and experts have equal
+// shares, and tokens choose by the result. Megatron's `sinkhorn`; its weights are those of the live logits (`weigh` by
+// sigmoid for k = 1, else by softmax), and no gradient flows through the choice.
+#pragma once
+
+#include <heddle/kernel/top_k.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace kernel {
+
+/// What keeps the scaling of an empty row or column finite.
+inline constexpr double sinkhorn_epsilon = 1e-8;
+
+/// row_scale[t] = 1 / (tokens (sum_i e^z_ti column_scale[i] + 1e-8)), 0 for padding. logits [T, E], which an
+/// exponential must not overflow; column_scale [E], row_scale [T]; `tokens` counts those of all ranks that are no
+/// padding.
+template <class Real, class Memory = host_memory>
+struct sinkhorn_rows {
+  rows<Real const, Memory> logits;
+  per_row<bool const, Memory> padding{};
+  per_row<Real const, Memory> column_scale;
+  double tokens = 0;
+  per_row<Real, Memory> row_scale;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
+    Real const* const x = logits.row(row);
+    Real const share =
+        sum_row<Real>(team, logits.row_size(), [this, x](index_t i) { return exponential(x[i]) * column_scale(i); });
+    bool const absent = padding.data() != nullptr && padding(row);
+    if (team.rank() != 0) return;
+    row_scale(row) = absent ? Real{} : 1 / (static_cast<Real>(tokens) * (share + static_cast<Real>(sinkhorn_epsilon)));
+  }
+};
+
+/// sums[i] = sum over this rank's tokens of e^z_ti row_scale[t], tokens ascending, in f64. It is launched over
+/// `tiles()` tiles of experts. sums [E].
+template <class Real, class Memory = host_memory>
+struct sinkhorn_columns {
+  rows<Real const, Memory> logits;
+  per_row<Real const, Memory> row_scale;
+  per_row<double, Memory> sums;
+
+  /// Rows to launch over.
+  [[nodiscard]] constexpr index_t tiles() const { return (sums.count() + tile_width - 1) / tile_width; }
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t tile) const {
+    index_t const first = tile * tile_width;
+    index_t const width = sums.count() - first < tile_width ? sums.count() - first : tile_width;
+    for (index_t i = team.rank(); i < width; i += team.size()) sums(first + i) = 0;
+    for (index_t t = 0; t < row_scale.count(); ++t) {
+      if (row_scale(t) == 0) continue;  // padding, even of NaN
+      Real const* const x = logits.row(t) + first;
+      for (index_t i = team.rank(); i < width; i += team.size()) {
+        sums(first + i) += static_cast<double>(exponential(x[i]) * row_scale(t));
+      }
+    }
+  }
+};
+
+/// ids[t] = the k experts with the largest e^z_ti column_scale[i] row_scale[t]; -1 for padding.
+template <class Real, class Memory = host_memory>
+struct sinkhorn_choose {
+  rows<Real const, Memory> logits;
+  per_row<bool const, Memory> padding{};
+  per_row<Real const, Memory> column_scale;
+  per_row<Real const, Memory> row_scale;
+  slot_view<std::int32_t, Memory> ids;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
+    Real const* const x = logits.row(row);
+    bool const absent = padding.data() != nullptr && padding(row);
+    auto const share = [=, this](index_t i) { return column_scale(i) * exponential(x[i]) * row_scale(row); };
+    top_k_of(team, logits.row_size(), share, ids.row_size(), [&](index_t slot, index_t expert) {
+      if (team.rank() == 0) ids(row, slot) = absent ? -1 : static_cast<std::int32_t>(expert);
+    });
+  }
+};
+
+/// When the scaling ends: once the column scales change by no more than `tolerance` in the mean, or after `most`
+/// rounds.
+struct sinkhorn_limits {
+  double tolerance = 1e-4;
+  int most = 1000;
+};
+
+/// Finds the scales. `launch(kernel, rows)` runs a kernel; `reduce(sums)` adds sums [E] over the ranks that share the
+/// tokens, so that the result is the same however they are dealt. Views as in the kernels; column_scale, row_scale and
+/// sums are written. Returns the number of rounds. Host memory: the end depends on the data.
+template <class Launch, class Reduce, class Real>
+int sinkhorn(Launch launch, Reduce reduce, rows<Real const> logits, per_row<bool const> padding, double tokens,
+             per_row<Real> column_scale, per_row<Real> row_scale, per_row<double> sums, sinkhorn_limits limits = {}) {
+  index_t const experts = column_scale.count();
+  for (index_t i = 0; i < experts; ++i) column_scale(i) = 1;
+  for (int round = 1;; ++round) {
+    launch(sinkhorn_rows<Real>{logits, padding, column_scale, tokens, row_scale}, row_scale.count());
+    sinkhorn_columns<Real> const columns{logits, row_scale, sums};
+    launch(columns, columns.tiles());
+    reduce(sums);
+    double change = 0;
+    for (index_t i = 0; i < experts; ++i) {
+      auto const scale = static_cast<Real>(1 / (static_cast<double>(experts) * (sums(i) + sinkhorn_epsilon)));
+      Real const step = scale - column_scale(i);
+      change += static_cast<double>(step < 0 ? -step : step);
+      column_scale(i) = scale;
+    }
+    if (!(change / static_cast<double>(experts) > limits.tolerance) || round >= limits.most) return round;
+  }
+}
+
+}  // namespace kernel
+}  // namespace heddle::inline HEDDLE_ABI
