@@ -9,12 +9,16 @@
 #include <heddle/checkpoint/format_code.hpp>
 #include <heddle/checkpoint/header.hpp>
 #include <heddle/checkpoint/json_events.hpp>
+#include <heddle/checkpoint/layout.hpp>
 #include <heddle/checkpoint/open.hpp>
 #include <heddle/checkpoint/parse_header.hpp>
 #include <heddle/checkpoint/parse_index.hpp>
 #include <heddle/checkpoint/read.hpp>
+#include <heddle/checkpoint/region.hpp>
+#include <heddle/checkpoint/reshard.hpp>
 #include <heddle/checkpoint/slice.hpp>
 #include <heddle/checkpoint/store.hpp>
 #include <heddle/checkpoint/stored_dtype.hpp>
+#include <heddle/checkpoint/stored_tensor.hpp>
 #include <heddle/checkpoint/utf8.hpp>
 #include <heddle/checkpoint/write.hpp>
