@@ -53,6 +53,7 @@
 #include <heddle/kernel/add.hpp>
 #include <heddle/kernel/add_bias.hpp>
 #include <heddle/kernel/assign.hpp>
+#include <heddle/kernel/balance_bias.hpp>
 #include <heddle/kernel/balance_loss.hpp>
 #include <heddle/kernel/best.hpp>
 #include <heddle/kernel/bias_grad.hpp>
@@ -62,7 +63,6 @@
 #include <heddle/kernel/columns.hpp>
 #include <heddle/kernel/count_choices.hpp>
 #include <heddle/kernel/embedding.hpp>
-#include <heddle/kernel/expert_bias.hpp>
 #include <heddle/kernel/expert_choice.hpp>
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/glu.hpp>
