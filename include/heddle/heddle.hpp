@@ -52,6 +52,7 @@
 #include <heddle/kernel/activation.hpp>
 #include <heddle/kernel/add.hpp>
 #include <heddle/kernel/add_bias.hpp>
+#include <heddle/kernel/add_expert_bias.hpp>
 #include <heddle/kernel/assign.hpp>
 #include <heddle/kernel/balance_bias.hpp>
 #include <heddle/kernel/balance_loss.hpp>
@@ -60,6 +61,7 @@
 #include <heddle/kernel/capacity.hpp>
 #include <heddle/kernel/cast.hpp>
 #include <heddle/kernel/chunk_sort.hpp>
+#include <heddle/kernel/column_sums.hpp>
 #include <heddle/kernel/columns.hpp>
 #include <heddle/kernel/count_choices.hpp>
 #include <heddle/kernel/embedding.hpp>

@@ -22,3 +22,12 @@ TEST_CASE_TEMPLATE("add_bias: every row gets the bias once", T, float, double, b
     }
   }
 }
+
+TEST_CASE("add_bias: a narrow bias on wider logits") {
+  auto y = sample::numbers<float>(2 * 5, 1);
+  auto bias = sample::numbers<bf16>(5, 2);
+  auto const before = y;
+  sample::launch(
+      kernel::add_bias<float, host_memory, bf16>{.bias = sample::vector_of(bias), .y = sample::rows_of(y, 2, 5)}, 2);
+  for (std::size_t i = 0; i < y.size(); ++i) CHECK(y[i] == before[i] + static_cast<float>(bias[i % 5]));
+}

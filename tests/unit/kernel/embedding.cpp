@@ -25,3 +25,39 @@ TEST_CASE_TEMPLATE("embedding: rows of the local range are copied, the others ar
     }
   }
 }
+
+TEST_CASE_TEMPLATE("embedding: rows of the gradient gather their tokens, ascending", T, float, double, bf16, f16) {
+  using sum_type = accumulator_t<T>;
+  std::vector<std::int64_t> ids{4, 3, 4, 6, 7, 99, 4, 2, -1, 6};  // 3 to 6 are owned; nobody asks for 5
+  auto const count = static_cast<index_t>(ids.size());
+  for (index_t width : {0, 1, 32, 70}) {
+    auto dy = sample::numbers<T>(count * width, 1);
+    auto const start = sample::numbers<sum_type>(4 * width, 2);
+    auto expected = start;  // one token after the other: the same bits
+    for (index_t t = 0; t < count; ++t) {
+      index_t const row = ids[static_cast<std::size_t>(t)] - 3;
+      if (row < 0 || row > 3) continue;
+      for (index_t h = 0; h < width; ++h) {
+        expected[static_cast<std::size_t>(row * width + h)] +=
+            static_cast<sum_type>(dy[static_cast<std::size_t>(t * width + h)]);
+      }
+    }
+    for (int lanes : {0, 3}) {
+      auto gradient = start;
+      kernel::embedding_grad<T> const sum{.ids = sample::list_of(ids),
+                                          .dy = sample::rows_of(dy, count, width),
+                                          .first = 3,
+                                          .gradient = {gradient.data(), extents<out_features, in_features>{4, width}}};
+      sample::launch(sum, sum.blocks(), lanes);
+      CHECK(gradient == expected);
+    }
+  }
+  std::vector<std::int64_t> none;
+  std::vector<T> nothing;
+  std::vector<sum_type> gradient(3, sum_type{5});
+  kernel::embedding_grad<T> const sum{.ids = sample::list_of(none),
+                                      .dy = sample::rows_of(nothing, 0, 3),
+                                      .gradient = {gradient.data(), extents<out_features, in_features>{1, 3}}};
+  sample::launch(sum, sum.blocks());
+  CHECK(gradient == std::vector<sum_type>(3, sum_type{5}));
+}
