@@ -8,6 +8,8 @@
 #include <heddle/mpi/library_sum.hpp>
 #include <heddle/mpi/membership.hpp>
 #include <heddle/mpi/options.hpp>
+#include <heddle/mpi/owned_comm.hpp>
 #include <heddle/mpi/run.hpp>
 #include <heddle/mpi/statements.hpp>
 #include <heddle/mpi/transfer.hpp>
+#include <heddle/mpi/window.hpp>

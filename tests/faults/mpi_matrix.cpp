@@ -48,6 +48,24 @@
 // run: mpirun -np 4 argument all_gather 2 on ; expect exit 77 within 8 s ; expect text "argument: recv is null"
 // run: mpirun -np 4 argument all_reduce 1 off ; expect exit 77 within 8 s ; expect text "argument: data is null"
 //
+// Memory that others store into, by plain stores (fence) and by MPI_Put (put_fence); the fault comes after the stores:
+// run: mpirun -np 4 throw fence 1 on ; expect exit 77 within 8 s ; expect text "rank 1 failed: thrown by a test"
+// run: mpirun -np 4 throw_waiting put_fence 2 off ; expect exit 77 within 8 s ; expect text "rank 2 failed: thrown"
+// run: mpirun -np 4 throw_waiting symmetric 3 off ; expect exit 77 within 8 s ; expect text "rank 3 failed: thrown"
+// run: mpirun -np 4 leave fence 2 off ; expect exit 77 within 8 s ; expect text "peer_left: rank 2 left"
+// run: mpirun -np 4 leave put_fence 0 on ; expect exit 77 within 8 s ; expect text "peer_left: rank 0 left"
+// run: mpirun -np 4 never fence 1 off ; expect exit 75 within 4 s ; expect text "timeout: waited 1000 ms for rank 1"
+// run: mpirun -np 4 never put_fence 2 on ; expect exit 75 within 4 s ; expect text "timeout: waited 1000 ms for rank 2"
+// run: mpirun -np 4 never symmetric 0 off ; expect exit 75 within 4 s ; expect text "\[symmetric #2\] \[culprit rank 0\]"
+// run: mpirun -np 4 late fence 0 on ; expect exit 0 within 8 s ; expect text "4 ranks right"
+// run: mpirun -np 4 late put_fence 3 off ; expect exit 0 within 8 s ; expect text "4 ranks right"
+// run: mpirun -np 4 collective fence 1 on ; expect exit 76 within 4 s ; expect text "rank 0 has fence, rank 1 has"
+// run: mpirun -np 4 collective put_fence 3 off ; expect exit 76 within 4 s ; expect text "rank 0 has fence, rank 3 has"
+// run: mpirun -np 4 argument fence 2 off ; expect exit 77 within 8 s ; expect text "argument: put of 3999600 bytes at offset -4 of rank 0 of 4"
+// run: mpirun -np 4 argument put_fence 1 on ; expect exit 77 within 8 s ; expect text "argument: put of 3999600 bytes at offset -4 of rank 0 of 4"
+// run: mpirun -np 4 argument symmetric 1 off ; expect exit 77 within 8 s ; expect text "argument: symmetric memory of -1 bytes"
+// run: mpirun -np 4 kill put_fence 0 off ; expect exit 137 within 8 s
+//
 // A process that ends by itself: the launcher's work.
 // run: mpirun -np 4 exit_0 all_reduce 1 on ; expect exit 1 within 8 s
 // run: mpirun -np 4 exit_3 barrier 2 on ; expect exit 3 within 8 s
@@ -77,6 +95,22 @@ struct deviation {
   bool spoiled = false;
 };
 
+constexpr std::size_t stored = 1000000;  // floats to each peer: more than any eager protocol takes
+std::vector<float> data;                 // MPI_Put may read it until the next fence, or the end of the job
+symmetric_memory memory;
+
+void store(mpi::communicator<>& group, int round, bool spoiled) {
+  data.assign(stored, static_cast<float>(100 * round + group.rank()));
+  for (int peer = 0; peer < group.size(); ++peer) {
+    index_t const offset = spoiled ? -404 : static_cast<index_t>(sizeof(float) * stored) * group.rank();
+    std::span<float const> const rows{data};
+    group.put(peer, offset + 400, rows.subspan(100));  // MPI may gather short ones and send long ones at once
+    group.put(peer, offset, rows.first(100));
+  }
+}
+
+bool ends_in_fence(std::string const& operation) { return operation == "fence" || operation == "put_fence"; }
+
 template <class T>
 bool perform(mpi::communicator<>& group, std::string const& operation, deviation how) {
   auto const size = static_cast<std::size_t>(group.size());
@@ -93,7 +127,18 @@ bool perform(mpi::communicator<>& group, std::string const& operation, deviation
   else if (operation == "all_to_all") group.all_to_all(send, counts, out, counts);
   else if (operation == "split") static_cast<void>(group.split(0, 0));
   else if (operation == "agree") group.agree([] {});
-  else throw std::invalid_argument("no such operation");
+  else if (operation == "symmetric") return group.symmetric(how.spoiled ? -1 : 8 * group.rank()).bytes > 0;
+  else if (ends_in_fence(operation)) {
+    for (int round = 0; round < 10; ++round) {
+      store(group, round, how.spoiled);
+      group.fence();
+      auto const got = memory.at<float>(0, static_cast<index_t>(stored) * group.size());
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        if (got[i] != static_cast<float>(100 * round + static_cast<int>(i / stored))) return false;
+      }
+      group.fence();
+    }
+  }
   if (operation == "all_reduce") return send[0] == sum;
   if (operation == "all_gather") return recv.back() == static_cast<T>(size);
   return true;
@@ -101,6 +146,7 @@ bool perform(mpi::communicator<>& group, std::string const& operation, deviation
 
 void misbehave(mpi::communicator<>& group, std::string const& fault, std::string const& operation) {
   deviation how;
+  if (ends_in_fence(operation) && fault != "argument" && fault != "late") store(group, 0, false);
   if (fault != "throw") std::this_thread::sleep_for(milliseconds{30});
   if (fault == "throw" || fault == "throw_waiting") throw std::runtime_error("thrown by a test");
   if (fault == "callback") group.agree([] { throw std::runtime_error("thrown by a test"); });
@@ -132,6 +178,8 @@ int main(int argc, char** argv) {
   std::string const operation = argv[2];
   int const culprit = std::atoi(argv[3]);
   bool const on = std::string{argv[4]} == "on";
+  // Without it Open MPI makes every put within a node a plain store, and nothing is left for the fence to end.
+  if (operation == "put_fence") setenv("OMPI_MCA_osc", "^sm,ucx", 0);
   // Where the deadline decides, it is short; elsewhere it must not be what ends the job.
   bool const waits =
       fault == "never" || fault == "never_finish" || fault == "finalize" || fault == "root" || fault == "collective";
@@ -141,6 +189,9 @@ int main(int argc, char** argv) {
     bool const guilty = world.rank() == culprit;
     float warm[] = {1.0f};
     world.all_reduce(std::span<float>{warm});
+    if (operation == "put_fence") world.transport().set_put(mpi::put_mode::always_mpi);
+    bool const needs_memory = ends_in_fence(operation) || operation == "symmetric";
+    if (needs_memory) memory = world.symmetric(static_cast<index_t>(sizeof(float) * stored) * world.size());
     if (fault == "leave" && guilty) return;
     if (fault == "leave_group") {
       auto group = world.split(0, 0);

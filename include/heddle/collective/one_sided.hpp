@@ -46,9 +46,9 @@ class one_sided : public agreement<Transport> {
     base::call(
         {.operation = collective_kind::symmetric, .count = bytes}, nullptr, nullptr,
         [&] {
-          if (bytes >= 0) return;
+          if (bytes >= 0 && bytes <= index_t{1} << 60) return;  // what is added for alignment does not wrap
           throw error(error_kind::argument, "symmetric memory of " + std::to_string(bytes) + " bytes",
-                      "ask for zero or more");
+                      "ask for zero or more, and less than a machine can address");
         },
         [&] {
           for (int peer = 0; peer < size(); ++peer) {

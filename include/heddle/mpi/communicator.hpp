@@ -7,7 +7,7 @@
 
 #include <cstring>
 #include <heddle/collective/communicator.hpp>
-#include <heddle/concepts/communicator.hpp>
+#include <heddle/concepts/symmetric.hpp>
 #include <heddle/mpi/library_sum.hpp>
 #include <heddle/mpi/membership.hpp>
 #include <memory>
@@ -39,11 +39,14 @@ class transport {
   void set_deadline(std::chrono::nanoseconds deadline) { self_->set_deadline(deadline); }
   /// To be set alike on all ranks between the same two collectives.
   void set_check(check_mode mode) { self_->set_check(mode); }
+  /// To be set alike on all ranks; for memory that comes after it.
+  void set_put(put_mode mode) { self_->memory().set_mode(mode); }
 
   void enter(fingerprint const& print) const { self_->enter(print); }
   verdict meet(fingerprint const& print, void const*, void*) { return self_->meet(print); }
   [[nodiscard]] fingerprint const& print(int rank) const { return self_->print(rank); }
   void part() {}
+  [[nodiscard]] window& memory() { return self_->memory(); }
 
   template <class Type>
   void broadcast(std::span<Type> data, int root) {
@@ -183,7 +186,7 @@ class transport {
 /// Used by one thread of a process. See `run` for how a job ends when a rank fails.
 template <class Sum = ordered_sum>
 using communicator = basic_communicator<transport<Sum>>;
-static_assert(heddle::communicator<communicator<>>);
+static_assert(symmetric_communicator<communicator<>>);
 
 }  // namespace mpi
 

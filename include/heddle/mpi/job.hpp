@@ -9,6 +9,8 @@
 #include <deque>
 #include <heddle/mpi/error.hpp>
 #include <heddle/mpi/options.hpp>
+#include <heddle/mpi/owned_comm.hpp>
+#include <map>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,27 +19,6 @@
 namespace heddle::inline HEDDLE_ABI {
 
 namespace mpi {
-
-/// An MPI communicator that ends with its owner.
-class owned_comm {
- public:
-  owned_comm() = default;
-  explicit owned_comm(MPI_Comm comm) : comm_{comm} { MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN); }
-  owned_comm(owned_comm&& other) noexcept : comm_{std::exchange(other.comm_, MPI_COMM_NULL)} {}
-  owned_comm& operator=(owned_comm&& other) noexcept {
-    std::swap(comm_, other.comm_);
-    return *this;
-  }
-  ~owned_comm() {
-    int finalized = 0;
-    MPI_Finalized(&finalized);
-    if (comm_ != MPI_COMM_NULL && finalized == 0) MPI_Comm_free(&comm_);
-  }
-  [[nodiscard]] MPI_Comm get() const { return comm_; }
-
- private:
-  MPI_Comm comm_ = MPI_COMM_NULL;
-};
 
 /// `rank` has left group `context` after it began `begun` collectives there.
 struct departure {
@@ -83,6 +64,18 @@ class job {
     next_context_ = used_by_peers + 1;
     open_.push_back(used_by_peers);
     return used_by_peers;
+  }
+
+  /// Keeps the window of a group. MPI_Win_free waits for all members, who may drop their communicators at any time and
+  /// in any order; so windows end where all are known to come: in a collective of the group, or with the job.
+  void keep_window(std::int64_t context, MPI_Win window) { windows_[context] = window; }
+  /// Collective over the group; nothing where it has no window.
+  void free_window(std::int64_t context) {
+    auto const found = windows_.find(context);
+    if (found == windows_.end()) return;
+    require(MPI_Win_unlock_all(found->second), "MPI_Win_unlock_all", rank_);
+    require(MPI_Win_free(&found->second), "MPI_Win_free", rank_);
+    windows_.erase(found);
   }
 
   /// Tells `members` (world ranks) that this rank leaves the group.
@@ -141,6 +134,8 @@ class job {
     }
     for (parcel& each : outbox_) require(MPI_Wait(&each.request, MPI_STATUS_IGNORE), "MPI_Wait", rank_);
     outbox_.clear();
+    // In the order of contexts, which all ranks share: no two wait for each other in different groups.
+    while (!windows_.empty()) free_window(windows_.begin()->first);
   }
 
   /// An error that every rank of the world has been told of; -1 where there is none.
@@ -185,6 +180,7 @@ class job {
   std::vector<std::int64_t> open_;
   std::vector<departure> departures_;
   std::deque<parcel> outbox_;
+  std::map<std::int64_t, MPI_Win> windows_;  // by the context of the group
 };
 
 }  // namespace mpi

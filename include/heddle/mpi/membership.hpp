@@ -10,6 +10,7 @@
 #include <heddle/mpi/job.hpp>
 #include <heddle/mpi/statements.hpp>
 #include <heddle/mpi/transfer.hpp>
+#include <heddle/mpi/window.hpp>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -30,7 +31,8 @@ class membership {
         context_{context},
         deadline_{job_->settings().deadline},
         check_{job_->settings().check},
-        statements_{static_cast<int>(members_.size())} {}
+        statements_{static_cast<int>(members_.size())},
+        memory_{*job_, comm_.get(), context_} {}
   membership(membership const&) = delete;
   membership& operator=(membership const&) = delete;
   ~membership() { job_->leave(context_, begun_, std::uncaught_exceptions() > unwinding_, members_); }
@@ -49,6 +51,7 @@ class membership {
   void inherit(membership const& parent) {
     deadline_ = parent.deadline_;
     check_ = parent.check_;
+    memory_.set_mode(parent.memory_.mode());
   }
 
   void enter(fingerprint const& print) const {
@@ -66,7 +69,8 @@ class membership {
     current_ = mine.operation;
     job_->agreed_culprit = -1;
     bool const nothing_else = mine.operation == collective_kind::split || mine.operation == collective_kind::agree ||
-                              mine.operation == collective_kind::barrier;
+                              mine.operation == collective_kind::barrier ||
+                              mine.operation == collective_kind::symmetric || mine.operation == collective_kind::fence;
     verdict result;
     if (check_ == check_mode::on || nothing_else) {
       statements_.exchange(mine, job_->next_context(), rank_, comm(), messages_, here());
@@ -88,10 +92,12 @@ class membership {
   void receive(void* data, std::size_t bytes, int from) { messages_.receive(comm(), tag(), data, bytes, from); }
   void add(MPI_Request request) { messages_.add(request); }
   void wait() { messages_.wait(here()); }
+  /// What the ranks of the group store into.
+  [[nodiscard]] window& memory() { return memory_; }
 
  private:
   [[nodiscard]] int tag() const {
-    return 16 + static_cast<int>((begun_ % 1000) * 8) + static_cast<int>(current_);  // below MPI's guaranteed 32767
+    return 16 + static_cast<int>((begun_ % 1000) * 16) + static_cast<int>(current_);  // below MPI's guaranteed 32767
   }
   [[nodiscard]] occasion here() const {
     return {job_.get(), &members_, context_, begun_ - 1, name_of(current_), deadline_};
@@ -106,6 +112,7 @@ class membership {
   check_mode check_;
   statements statements_;
   transfer messages_;
+  window memory_;
   collective_kind current_ = collective_kind::barrier;
   long begun_ = 0;
   int unwinding_ = std::uncaught_exceptions();

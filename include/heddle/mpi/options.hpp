@@ -24,11 +24,16 @@ inline constexpr check_mode default_check = check_mode::off;
 inline constexpr check_mode default_check = check_mode::on;
 #endif
 
+/// How `put` reaches the memory of a peer: by plain stores where all ranks of the group share a node and by MPI_Put
+/// elsewhere, or by MPI_Put always.
+enum class put_mode { automatic, always_mpi };
+
 /// What `run` is told about its ranks.
 struct options {
   /// How long a rank waits in one collective, and at the end of `run` for the others to finish.
   std::chrono::nanoseconds deadline = std::chrono::seconds{60};
   check_mode check = default_check;  ///< on in builds without NDEBUG
+  put_mode put = put_mode::automatic;
 };
 
 /// The exit codes of a job.

@@ -29,14 +29,3 @@ TEST_CASE("who leaves a group is known to have left from its next collective on,
   }
   shared.finish();
 }
-
-TEST_CASE("an owned communicator moves") {
-  MPI_Comm copy = MPI_COMM_NULL;
-  MPI_Comm_dup(MPI_COMM_SELF, &copy);
-  mpi::owned_comm first{copy};
-  mpi::owned_comm second{std::move(first)};
-  CHECK(second.get() == copy);
-  mpi::owned_comm third;
-  third = std::move(second);
-  CHECK(third.get() == copy);
-}
