@@ -107,3 +107,16 @@ TEST_CASE("ranks may split by different colors and keys, on one plan") {
   prints[1].plan = 2;
   CHECK(!judged(prints).good());
 }
+
+TEST_CASE("ranks may wish for different amounts of symmetric memory, not for different plans") {
+  std::vector<fingerprint> prints(3, {.operation = collective_kind::symmetric, .count = 4});
+  prints[1].count = 900;
+  auto const judged = [&] {
+    return judge(
+        3, [&](int rank) -> fingerprint const& { return prints[static_cast<std::size_t>(rank)]; },
+        [](int rank) { return rank; });
+  };
+  CHECK(judged().good());
+  prints[2].plan = 5;
+  CHECK(judged().culprit == 2);
+}

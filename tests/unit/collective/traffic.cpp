@@ -9,6 +9,7 @@ static_assert(broadcast_bytes(10, 4, 4, 1, 1) == 120 && broadcast_bytes(10, 4, 4
 static_assert(all_gather_bytes(5, 2, 4) == 30 && all_gather_bytes(5, 2, 1) == 0);
 static_assert(reduce_scatter_bytes(10, 3, 4) == 28);
 static_assert(all_to_all_bytes(10, 10, 4) == 0 && all_to_all_bytes(10, 4, 4) == 24);
+static_assert(put_bytes(12, 1, 2) == 12 && put_bytes(12, 2, 2) == 0);
 // 10 over 4 is 3, 3, 3, 1: rank 0 gives 7 away and its 3 sums to 3 others, rank 3 gives 9 and its 1 sum.
 static_assert(all_reduce_bytes(10, 4, 4, 0) == 4 * (7 + 9) && all_reduce_bytes(10, 4, 4, 3) == 4 * (9 + 3));
 static_assert(all_reduce_bytes(10, 4, 1, 0) == 0 && all_reduce_bytes(0, 4, 3, 2) == 0);
@@ -36,4 +37,9 @@ TEST_CASE("the table keeps calls and bytes by kind") {
   CHECK(table.bytes() == 15);
   CHECK(name_of(collective_kind::agree) == "agree");
   CHECK(name_of(collective_kind::barrier) == "barrier");
+  CHECK(name_of(collective_kind::symmetric) == "symmetric");
+  CHECK(name_of(collective_kind::put) == "put");
+  CHECK(name_of(collective_kind::fence) == "fence");
+  table.add(collective_kind::fence, 0);  // the last one has a record, too
+  CHECK(table[collective_kind::fence] == traffic{1, 0});
 }
