@@ -33,21 +33,89 @@ auto run(normalise<At, Parameter, Role>, Frame& frame, activation<Element, Memor
   return activation<value, Memory>{y, x.full_hidden};
 }
 
+template <class At, class Parameter, class Role, class Frame, class X, class Element, class Memory>
+auto run(normalise_grad<At, Parameter, Role>, Frame& frame, kept<activation<X, Memory>> const& saved,
+         activation<Element, Memory> dy) {
+  using value = std::remove_const_t<Element>;
+  auto const& parameter = frame.template parameter<Role>();
+  auto const x = std::get<0>(saved.values).data;
+  detail::check_width("the gradient of a norm", dy.data.template size<hidden>(), x.template size<hidden>());
+  rows<value, Memory> const dx = detail::place_for(frame, dy);
+  frame.launch(
+      kernel::rms_norm_grad<value, Memory>{
+          .x = x, .weight = parameter.weight, .dy = dy.data, .dx = dx, .epsilon = parameter.epsilon},
+      dx.template size<tokens>());
+  return activation<value, Memory>{dx, dy.full_hidden};
+}
+template <class At, class Parameter, class Role, class Gradients>
+auto gradient_of(normalise<At, Parameter, Role>, Gradients const& gradients) {
+  return Role::of(gradients).weight;
+}
+template <class At, class Parameter, class Role, class Frame, class X, class Element, class Memory>
+void accumulate(normalise<At, Parameter, Role>, Frame& frame, kept<activation<X, Memory>> const& saved,
+                activation<Element, Memory> dy) {
+  using value = std::remove_const_t<Element>;
+  auto const& parameter = frame.template parameter<Role>();
+  auto const x = std::get<0>(saved.values).data;
+  index_t const height = x.template size<tokens>();
+  index_t const heads = x.template size<hidden>() / parameter.weight.count();
+  auto scales = frame.template scratch_rows<accumulator_t<value>>(height, heads);
+  frame.launch(kernel::rms_norm_scale<value, Memory>{.x = x, .scales = scales, .epsilon = parameter.epsilon}, height);
+  kernel::rms_norm_weight_grad<value, Memory> const sum{
+      .x = x, .dy = dy.data, .scales = scales, .gradient = frame.template gradient<Role>().weight};
+  frame.launch(sum, sum.blocks());
+}
+
+// -- embed | embed_grad
+
+namespace detail {
+
+/// The first id of the rows that a rank has of a table.
+template <class Group, class Axis, class Partition, class Frame>
+[[nodiscard]] index_t first_id(Frame& frame) {
+  if constexpr (std::same_as<Axis, vocab>) {
+    auto& group = frame.template communicator<Group>();
+    return Partition::piece(frame.template parameter<whole>().full_vocab, group.size(), group.rank()).begin;
+  } else {
+    return 0;
+  }
+}
+
+}  // namespace detail
+
 template <class From, class To, class Group, class Axis, class Partition, class Frame, class Memory>
 auto run(embed<From, To, placement<on<Group, sharded<Axis, Partition>>>>, Frame& frame, token_ids<Memory> ids) {
   auto const& table = frame.template parameter<whole>();
   using value = typename std::remove_cvref_t<decltype(table)>::element_type;
-  auto& group = frame.template communicator<Group>();
   using cut = placement<on<Group, sharded<Axis, Partition>>>;
   detail::check_part<vocab, cut>(frame, table.weight.template size<out_features>(), table.full_vocab);
   detail::check_part<hidden, cut>(frame, table.weight.template size<in_features>(), table.full_hidden);
   index_t const height = ids.data.count();
-  index_t first = 0;
-  if constexpr (std::same_as<Axis, vocab>) first = Partition::piece(table.full_vocab, group.size(), group.rank()).begin;
+  index_t const first = detail::first_id<Group, Axis, Partition>(frame);
   auto y = frame.template scratch_rows<value>(height, table.weight.template size<in_features>());
   frame.launch(kernel::embedding<value, Memory>{.ids = ids.data, .table = table.weight, .first = first, .y = y},
                height);
   return activation<value, Memory>{y, table.full_hidden};
+}
+
+/// Ids have no gradient: the way back ends here, and the weight pass meets what came.
+template <class From, class To, class Parameter, class Frame, class Memory, class Element>
+auto run(embed_grad<From, To, Parameter>, Frame&, kept<token_ids<Memory>> const&, activation<Element, Memory>) {
+  return no_gradient{};
+}
+template <class From, class To, class Parameter, class Gradients>
+auto gradient_of(embed<From, To, Parameter>, Gradients const& gradients) {
+  return gradients.weight;
+}
+template <class From, class To, class Group, class Axis, class Partition, class Frame, class Memory, class Element>
+void accumulate(embed<From, To, placement<on<Group, sharded<Axis, Partition>>>>, Frame& frame,
+                kept<token_ids<Memory>> const& saved, activation<Element, Memory> dy) {
+  kernel::embedding_grad<std::remove_const_t<Element>, Memory> const sum{
+      .ids = std::get<0>(saved.values).data,
+      .dy = dy.data,
+      .first = detail::first_id<Group, Axis, Partition>(frame),
+      .gradient = frame.template gradient<whole>().weight};
+  frame.launch(sum, sum.blocks());
 }
 
 template <class Activation>
@@ -68,6 +136,23 @@ auto run(glu<Activation, From, To>, Frame& frame, activation<Element, Memory> x)
   return activation<value, Memory>{y, x.full_hidden / 2};
 }
 
+template <class Activation, class From, class To, class Frame, class X, class Element, class Memory>
+auto run(glu_grad<Activation, From, To>, Frame& frame, kept<activation<X, Memory>> const& saved,
+         activation<Element, Memory> dy) {
+  using value = std::remove_const_t<Element>;
+  auto const x = std::get<0>(saved.values).data;
+  detail::check_width("the gradient of a gated activation", 2 * dy.data.template size<hidden>(),
+                      x.template size<hidden>());
+  auto dx = frame.template scratch_rows<value>(x.template size<tokens>(), x.template size<hidden>());
+  frame.launch(
+      kernel::glu_grad<typename kernel_of<Activation>::type, value, Memory>{
+          .gate_up = x, .dy = dy.data, .dgate_up = dx},
+      x.template size<tokens>());
+  return activation<value, Memory>{dx, 2 * dy.full_hidden};
+}
+
+// -- spread, its own conjugate
+
 template <class Group, class Frame, class Element, class Memory>
 auto run(spread<Group>, Frame& frame, activation<Element, Memory> x) {
   using value = std::remove_const_t<Element>;
@@ -77,6 +162,8 @@ auto run(spread<Group>, Frame& frame, activation<Element, Memory> x) {
   frame.launch(kernel::scale<value, Memory>{.x = x.data, .factor = share, .y = y}, x.data.template size<tokens>());
   return activation<value, Memory>{y, x.full_hidden};
 }
+
+// -- slice | concat_columns
 
 template <class At, class Frame, class Element, class Memory>
 auto run(slice<At>, Frame& frame, activation<Element, Memory> x) {
@@ -91,6 +178,17 @@ auto run(slice<At>, Frame& frame, activation<Element, Memory> x) {
   detail::copy_columns<value>(frame, x.data, 0, a, 0, first);
   detail::copy_columns<value>(frame, x.data, first, b, 0, second);
   return std::pair{activation<value, Memory>{a, first}, activation<value, Memory>{b, second}};
+}
+
+template <class At, class Frame, class A, class B, class Memory>
+auto run(concat_columns<At>, Frame& frame, activation<A, Memory> a, activation<B, Memory> b) {
+  using value = std::remove_const_t<A>;
+  index_t const first = a.data.template size<hidden>();
+  index_t const second = b.data.template size<hidden>();
+  auto y = frame.template scratch_rows<value>(a.data.template size<tokens>(), first + second);
+  detail::copy_columns<value>(frame, a.data, 0, y, 0, first);
+  detail::copy_columns<value>(frame, b.data, 0, y, first, second);
+  return activation<value, Memory>{y, a.full_hidden + b.full_hidden};
 }
 
 }  // namespace heddle::inline HEDDLE_ABI
