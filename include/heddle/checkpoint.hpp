@@ -5,6 +5,7 @@
 #include <heddle/checkpoint/archive.hpp>
 #include <heddle/checkpoint/atomic_file.hpp>
 #include <heddle/checkpoint/convert.hpp>
+#include <heddle/checkpoint/exchange.hpp>
 #include <heddle/checkpoint/file.hpp>
 #include <heddle/checkpoint/format_code.hpp>
 #include <heddle/checkpoint/header.hpp>
@@ -20,5 +21,6 @@
 #include <heddle/checkpoint/store.hpp>
 #include <heddle/checkpoint/stored_dtype.hpp>
 #include <heddle/checkpoint/stored_tensor.hpp>
+#include <heddle/checkpoint/stream_file.hpp>
 #include <heddle/checkpoint/utf8.hpp>
 #include <heddle/checkpoint/write.hpp>

@@ -57,14 +57,16 @@ inline void require_writable(std::span<tensor_entry const* const> sorted, strict
     tensor_size const size = size_of_tensor(*stored_dtype_named(name_of(entry.type)), entry.shape);
     bool const good = entry.shape.size() <= limits.rank && size.code == format_code::none &&
                       std::all_of(entry.shape.begin(), entry.shape.end(), [](std::int64_t axis) { return axis >= 0; });
-    if (!good || size.bytes != entry.bytes.size()) {
-      throw error(error_kind::shape,
-                  who + " of " + std::to_string(entry.shape.size()) + " axes has " +
-                      std::to_string(entry.bytes.size()) + " bytes" +
-                      (good ? ", its shape and dtype ask for " + std::to_string(size.bytes) : ""),
+    if (!good) {
+      throw error(error_kind::shape, who + " of " + std::to_string(entry.shape.size()) + " axes cannot be stored",
                   "a shape has at most " + std::to_string(limits.rank) + " axes, none negative");
     }
   }
+}
+
+/// Bytes of a tensor that `require_writable` has passed.
+[[nodiscard]] inline std::uint64_t bytes_of(tensor_entry const& entry) {
+  return size_of_tensor(*stored_dtype_named(name_of(entry.type)), entry.shape).bytes;
 }
 
 inline void require_writable(metadata_t const& metadata, strict_limits const& limits) {
@@ -104,7 +106,7 @@ inline void require_writable(metadata_t const& metadata, strict_limits const& li
       json.append(a == 0 ? "" : ",").append(std::to_string(entry->shape[a]));
     }
     json.append("],\"data_offsets\":[").append(std::to_string(offset)).append(",");
-    offset += entry->bytes.size();
+    offset += bytes_of(*entry);
     json.append(std::to_string(offset)).append("]}");
   }
   json += '}';
@@ -113,28 +115,47 @@ inline void require_writable(metadata_t const& metadata, strict_limits const& li
   return json;
 }
 
+/// Everything about a file but its data: the order of its tensors, and its first bytes.
+struct file_plan {
+  std::vector<tensor_entry const*> order;
+  std::string header;
+};
+[[nodiscard]] inline file_plan plan_file(std::span<tensor_entry const> tensors, metadata_t const& metadata,
+                                         strict_limits const& limits) {
+  file_plan result;
+  for (tensor_entry const& entry : tensors) result.order.push_back(&entry);
+  std::sort(result.order.begin(), result.order.end(), [](auto const* a, auto const* b) { return a->name < b->name; });
+  require_writable(result.order, limits);
+  require_writable(metadata, limits);
+  std::stable_sort(result.order.begin(), result.order.end(),
+                   [](auto const* a, auto const* b) { return size_of(a->type) > size_of(b->type); });
+  result.header = header_text(result.order, metadata);
+  if (result.header.size() - 8 > limits.header_bytes || tensors.size() > limits.tensors) {
+    throw error(error_kind::argument, std::to_string(tensors.size()) + " tensors and a header of " +
+                                          std::to_string(result.header.size()) +
+                                          " bytes are beyond the format's limits");
+  }
+  return result;
+}
+
 }  // namespace detail
 
 /// Writes `tensors` and `metadata` to `path`. In the file the tensors stand by falling element size, then by name, so
 /// that each is aligned to its element. A file that is already there is replaced in one step, and stays as it is where
 /// anything fails. Throws argument (names), shape (bytes that do not fit the shape), io.
-inline void write(std::string const& path, std::span<tensor_entry const> tensors, metadata_t const& metadata = {}) {
-  strict_limits const limits;
-  std::vector<tensor_entry const*> order;
-  for (tensor_entry const& entry : tensors) order.push_back(&entry);
-  std::sort(order.begin(), order.end(), [](auto const* a, auto const* b) { return a->name < b->name; });
-  detail::require_writable(order, limits);
-  detail::require_writable(metadata, limits);
-  std::stable_sort(order.begin(), order.end(),
-                   [](auto const* a, auto const* b) { return size_of(a->type) > size_of(b->type); });
-  std::string const header = detail::header_text(order, metadata);
-  if (header.size() - 8 > limits.header_bytes || tensors.size() > limits.tensors) {
-    throw error(error_kind::argument, std::to_string(tensors.size()) + " tensors and a header of " +
-                                          std::to_string(header.size()) + " bytes are beyond the format's limits");
+template <class Steps = no_steps>
+void write(std::string const& path, std::span<tensor_entry const> tensors, metadata_t const& metadata = {},
+           strict_limits const& limits = {}, Steps steps = {}) {
+  detail::file_plan const plan = detail::plan_file(tensors, metadata, limits);
+  for (tensor_entry const& entry : tensors) {
+    if (detail::bytes_of(entry) == entry.bytes.size()) continue;
+    throw error(error_kind::shape, "tensor " + shown(entry.name) + " has " + std::to_string(entry.bytes.size()) +
+                                       " bytes, its shape and dtype ask for " +
+                                       std::to_string(detail::bytes_of(entry)));
   }
-  atomic_file target{path};
-  target.write(std::as_bytes(std::span{header}));
-  for (tensor_entry const* const entry : order) target.write(entry->bytes);
+  basic_atomic_file<Steps> target{path, steps};
+  target.write(std::as_bytes(std::span{plan.header}));
+  for (tensor_entry const* const entry : plan.order) target.write(entry->bytes);
   target.commit();
 }
 
