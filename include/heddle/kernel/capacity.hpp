@@ -64,7 +64,6 @@ struct drop {
         return sort_key(static_cast<accumulator_t<Weight>>(weights(row_to_token(row), row_to_slot(row))));
       };
       auto const best = find_best(team, count, key, room);
-      team.sync();  // before the first weight changes
       for (index_t i = team.rank(); i < count; i += team.size()) {
         if (!best.holds(key(i), i)) forget(first + i);
       }

@@ -118,7 +118,7 @@ template <class Score, class Real>
 void check(problem of, std::vector<index_t> const& ranks, int lanes) {
   index_t tokens = 0;
   for (index_t size : ranks) tokens += size;
-  for (index_t t = 0; t < tokens; ++t) of.padding.push_back(t % 4 == 1 || (t >= 6 && t < 9));
+  for (index_t t = 0; t < tokens; ++t) of.padding.push_back(t % 4 == 1 || (t >= 3 && t < 6));
   auto logits = sample::numbers<Real>(tokens * of.experts, static_cast<std::uint32_t>(of.experts));
   for (std::size_t i = 0; i < logits.size(); ++i) {
     bool const absent = of.padding[i / static_cast<std::size_t>(of.experts)];
