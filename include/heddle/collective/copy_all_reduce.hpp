@@ -19,6 +19,8 @@ struct copy : operation_base<"copy", placement<on<Group, replicated>>, placement
 /// The sum over the group, on every rank.
 template <class Group>
 struct all_reduce : operation_base<"all_reduce", placement<on<Group, partial>>, placement<on<Group, replicated>>,
-                                   copy<Group>, Group> {};
+                                   copy<Group>, Group> {
+  static constexpr bool communicates = true;
+};
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -68,6 +68,7 @@ template <class Dense, class Expert, class TensorParallel>
 struct regrid_back : operation_base<"regrid_back", typename detail::regrid_ports<Dense, Expert, TensorParallel>::inside,
                                     typename detail::regrid_ports<Dense, Expert, TensorParallel>::outside,
                                     regrid<Dense, Expert, TensorParallel>> {
+  static constexpr bool communicates = true;
   static constexpr bool splits = std::same_as<TensorParallel, replicated>;
 };
 

@@ -19,6 +19,8 @@ struct split : operation_base<"split", placement<on<Group, replicated>>, placeme
 /// Every rank receives every part; all ranks go on in the same way.
 template <class Group, class Axis, class Partition>
 struct unsplit : operation_base<"unsplit", placement<on<Group, sharded<Axis, Partition>>>,
-                                placement<on<Group, replicated>>, split<Group, Axis, Partition>, Group, Axis> {};
+                                placement<on<Group, replicated>>, split<Group, Axis, Partition>, Group, Axis> {
+  static constexpr bool communicates = true;
+};
 
 }  // namespace heddle::inline HEDDLE_ABI

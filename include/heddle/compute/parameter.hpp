@@ -67,6 +67,22 @@ struct expert_gradient {
   expert_vectors<accumulator_t<T>, Memory> bias{};
 };
 
+/// The expert that every token visits; `gate` [1, hidden] is empty where its output is not gated.
+template <element T, class Memory = host_memory>
+struct shared_weights {
+  using element_type = T;
+  linear<T, Memory> fc1;  ///< [2 ffn, hidden], or [ffn, hidden] for an activation without a gate
+  linear<T, Memory> fc2;  ///< [hidden, ffn]
+  linear<T, Memory> gate{};
+};
+/// Its gradients.
+template <element T, class Memory = host_memory>
+struct shared_gradients {
+  linear_gradient<T, Memory> fc1;
+  linear_gradient<T, Memory> fc2;
+  linear_gradient<T, Memory> gate{};
+};
+
 /// A mixture-of-experts layer.
 template <element T, class Memory = host_memory>
 struct moe_weights {
@@ -75,7 +91,11 @@ struct moe_weights {
   expert_linear<T, Memory> fc1;  ///< [experts, 2 ffn, hidden], gate|up packed
   expert_linear<T, Memory> fc2;  ///< [experts, hidden, ffn]
   index_t top_k = 1;
-  float route_scale = 1;
+  double route_scale = 1;
+  index_t groups = 1;                                         ///< of neighbouring experts
+  index_t groups_kept = 1;                                    ///< groups that a token may choose from
+  vector_view<accumulator_t<T> const, Memory> expert_bias{};  ///< [experts] or empty: for the choice only, not trained
+  shared_weights<T, Memory> shared{};                         ///< empty where no expert is shared
 };
 /// Its gradients.
 template <element T, class Memory = host_memory>
@@ -83,6 +103,7 @@ struct moe_gradients {
   linear_gradient<T, Memory> gate;
   expert_gradient<T, Memory> fc1;
   expert_gradient<T, Memory> fc2;
+  shared_gradients<T, Memory> shared{};
 };
 
 /// A projection whose output is two named parts, [latent | rope].

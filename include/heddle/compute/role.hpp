@@ -28,6 +28,27 @@ struct fc1_role {
     return weights.fc1;
   }
 };
+/// The first matrix of the shared expert.
+struct shared_fc1_role {
+  template <class Weights>
+  static constexpr auto const& of(Weights const& weights) {
+    return weights.shared.fc1;
+  }
+};
+/// Its second matrix.
+struct shared_fc2_role {
+  template <class Weights>
+  static constexpr auto const& of(Weights const& weights) {
+    return weights.shared.fc2;
+  }
+};
+/// The row that gates its output.
+struct shared_gate_role {
+  template <class Weights>
+  static constexpr auto const& of(Weights const& weights) {
+    return weights.shared.gate;
+  }
+};
 /// The second matrices of the experts.
 struct fc2_role {
   template <class Weights>

@@ -13,8 +13,12 @@ namespace host {
 /// Groups of a rank that works alone or runs styles without groups.
 struct no_groups {};
 
-/// Everything is the caller's and outlives the execution. One execution serves one rank's thread.
-template <class Gemm, class Groups = no_groups>
+/// A rank whose thread computes alone.
+struct no_lane {};
+
+/// Everything is the caller's and outlives the execution. One execution serves one rank's thread. `Lane` is a
+/// `host::lane` where branches may run beside each other.
+template <class Gemm, class Groups = no_groups, class Lane = no_lane>
 class execution {
  public:
   using memory = host_memory;
@@ -22,6 +26,8 @@ class execution {
   /// `gemm` is a `gemm_policy`, `groups` a `mesh_groups` or `no_groups`; kernels and products run on `threads` threads.
   execution(Gemm& gemm, Groups& groups, workspace& scratch, int threads = 1)
       : gemm_{&gemm}, groups_{&groups}, scratch_{&scratch}, threads_{threads} {}
+  execution(Gemm& gemm, Groups& groups, workspace& scratch, int threads, Lane& lane)
+      : gemm_{&gemm}, groups_{&groups}, scratch_{&scratch}, threads_{threads}, lane_{&lane} {}
 
   /// The communicator of `Group`, one of `Groups`.
   template <class Group>
@@ -30,6 +36,8 @@ class execution {
   }
   /// Where scratch and results of a step lie.
   [[nodiscard]] workspace& scratch() const { return *scratch_; }
+  /// The second lane, or nothing.
+  [[nodiscard]] Lane* lane() const requires(!std::same_as<Lane, no_lane>) { return lane_; }
   /// Threads of a kernel or product.
   [[nodiscard]] int threads() const { return threads_; }
 
@@ -110,6 +118,7 @@ class execution {
   Groups* groups_;
   workspace* scratch_;
   int threads_;
+  Lane* lane_ = nullptr;
 };
 
 }  // namespace host

@@ -4,7 +4,6 @@
 
 #include <heddle/layer/forward.hpp>
 #include <heddle/layer/gradients.hpp>
-#include <heddle/layer/walk_weights.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -30,6 +29,7 @@ struct back_runner {
   template <class Execution, class Weights, class Saved, class Values>
   static auto data(Execution& execution, Weights const& weights, Saved const& saved, Values const& dy) {
     auto state = saved.state;
+    lane_guard<Execution> const guard{&execution};
     frame<Execution, Weights> step{execution, weights, state};
     return walk_back<typename Style::forward>::through(step, saved.values, dy);
   }

@@ -32,10 +32,16 @@ std::tuple<First, Second> bundled(std::pair<First, Second> values) {
   return {values.first, values.second};
 }
 
+/// The value that may be used: itself; a branch on another lane is waited for.
+template <class Value>
+Value const& arrived(Value const& value) {
+  return value;
+}
+
 /// The same values read only.
 template <class... Values>
 auto borrowed(std::tuple<Values...> const& values) {
-  return std::apply([](auto const&... value) { return std::tuple{borrow(value)...}; }, values);
+  return std::apply([](auto const&... value) { return std::tuple{borrow(arrived(value))...}; }, values);
 }
 template <class... Values>
 kept<Values...> keeping(std::tuple<Values...> values) {

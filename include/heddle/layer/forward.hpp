@@ -3,9 +3,9 @@
 // needs.
 #pragma once
 
+#include <heddle/layer/beside.hpp>
 #include <heddle/layer/layer.hpp>
 #include <heddle/layer/run.hpp>
-#include <heddle/layer/walk.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -34,6 +34,7 @@ template <class Style>
 struct runner {
   template <class Mode, class Execution, class Weights, class Values, class State>
   static auto run(Execution& execution, Weights const& weights, Values const& values, State& state) {
+    lane_guard<Execution> const guard{&execution};
     frame<Execution, Weights> step{execution, weights, state};
     auto const result = walk<Mode, typename Style::forward>::through(step, values);
     if constexpr (Mode::saves)

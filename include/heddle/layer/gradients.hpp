@@ -40,9 +40,14 @@ expert_gradient<T, Memory> zero_gradients(Execution& execution, expert_linear<T,
   return {detail::zeros_like(execution, weights.weight), detail::zeros_like(execution, weights.bias)};
 }
 template <class Execution, class T, class Memory>
+shared_gradients<T, Memory> zero_gradients(Execution& execution, shared_weights<T, Memory> const& weights) {
+  return {zero_gradients(execution, weights.fc1), zero_gradients(execution, weights.fc2),
+          zero_gradients(execution, weights.gate)};
+}
+template <class Execution, class T, class Memory>
 moe_gradients<T, Memory> zero_gradients(Execution& execution, moe_weights<T, Memory> const& weights) {
   return {zero_gradients(execution, weights.gate), zero_gradients(execution, weights.fc1),
-          zero_gradients(execution, weights.fc2)};
+          zero_gradients(execution, weights.fc2), zero_gradients(execution, weights.shared)};
 }
 template <class Execution, class T, class Memory>
 sliced_gradient<T, Memory> zero_gradients(Execution& execution, sliced_linear<T, Memory> const& weights) {

@@ -2,6 +2,7 @@
 // Every operation of the library at run time: one overload of `run` each, and of `accumulate` where it has a parameter.
 #pragma once
 
+#include <heddle/layer/run_activation.hpp>
 #include <heddle/layer/run_chunks.hpp>
 #include <heddle/layer/run_columns.hpp>
 #include <heddle/layer/run_exchange.hpp>
@@ -10,3 +11,4 @@
 #include <heddle/layer/run_permute.hpp>
 #include <heddle/layer/run_regrid.hpp>
 #include <heddle/layer/run_rows.hpp>
+#include <heddle/layer/run_token_gate.hpp>

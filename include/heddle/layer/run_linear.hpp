@@ -14,9 +14,11 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-/// A router's logits are wider than the activations they come from.
+/// Logits of routers and gates are wider than the activations they come from.
 template <class Role, class Element>
-using gemm_output_t = std::conditional_t<std::same_as<Role, gate_role>, accumulator_t<Element>, Element>;
+using gemm_output_t =
+    std::conditional_t<std::same_as<Role, gate_role> || std::same_as<Role, shared_gate_role>, accumulator_t<Element>,
+                       Element>;
 
 /// A projection with named output parts is still one linear layer to the multiplication, and so is its gradient.
 template <class Parameter>

@@ -30,7 +30,7 @@ struct passed {
 
 template <class Operation, class Frame, class... Values>
 auto run_on(Frame& frame, std::tuple<Values...> const& values) {
-  return std::apply([&](auto... value) { return bundled(run(Operation{}, frame, value...)); }, values);
+  return std::apply([&](auto... value) { return bundled(run(Operation{}, frame, arrived(value)...)); }, values);
 }
 
 template <class Mode, class Operation>
@@ -129,7 +129,8 @@ struct walk<Mode, join<Branches...>> {
   template <class Frame, class... Values>
   static auto through(Frame& frame, std::tuple<Values...> const& values) {
     auto const parts = together<Mode>(std::apply(
-        [&](auto const&... value) { return std::tuple{through_branch<Mode, Branches>(frame, value)...}; }, values));
+        [&](auto const&... value) { return std::tuple{through_branch<Mode, Branches>(frame, arrived(value))...}; },
+        values));
     return passed{bundled(std::apply([&](auto... part) { return sum(frame, part...); }, parts.values)), parts.saved};
   }
 };

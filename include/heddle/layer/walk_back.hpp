@@ -22,7 +22,7 @@ auto run_back(Frame& frame, nothing_kept, std::tuple<Values...> const& dy) {
 }
 template <class Conjugate, class Frame, class... Kept, class... Values>
 auto run_back(Frame& frame, kept<Kept...> const& saved, std::tuple<Values...> const& dy) {
-  return std::apply([&](auto... value) { return bundled(run(Conjugate{}, frame, saved, value...)); }, dy);
+  return std::apply([&](auto... value) { return bundled(run(Conjugate{}, frame, saved, arrived(value)...)); }, dy);
 }
 
 template <class Operation>
@@ -83,7 +83,7 @@ struct walk_back<fork<Branches...>> {
       return together(std::tuple{back_branch<Branches>(frame, std::get<Index>(saved), std::get<Index>(dy))...});
     }
     (std::index_sequence_for<Branches...>{});
-    return returned{bundled(std::apply([&](auto... part) { return sum(frame, part...); }, parts.values)),
+    return returned{bundled(std::apply([&](auto... part) { return sum(frame, arrived(part)...); }, parts.values)),
                     parts.pending};
   }
 };

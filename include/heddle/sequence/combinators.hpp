@@ -51,6 +51,39 @@ struct recompute {
   using conjugate = recompute<conjugate_t<Branch>>;
 };
 
+namespace detail {
+/// Whether ranks speak to each other in an operation or any of its parts.
+template <class Type>
+struct speaks {
+  static constexpr bool value = Type::communicates;
+};
+template <class... Operations>
+struct speaks<sequence<Operations...>> {
+  static constexpr bool value = (speaks<Operations>::value || ...);
+};
+template <class... Branches>
+struct speaks<fork<Branches...>> : speaks<sequence<Branches...>> {};
+template <class... Branches>
+struct speaks<join<Branches...>> : speaks<sequence<Branches...>> {};
+template <std::size_t Port, class Branch>
+struct speaks<on_port<Port, Branch>> : speaks<Branch> {};
+template <class Branch>
+struct speaks<each<Branch>> : speaks<Branch> {};
+template <class Branch>
+struct speaks<recompute<Branch>> : speaks<Branch> {};
+}  // namespace detail
+
+/// The end of a fork's branch that may run on a second lane while the other branches go on, forward and backward. The
+/// lane computes and never communicates. The values of the fork meet in a join.
+template <class Branch>
+struct beside {
+  static_assert(!detail::speaks<Branch>::value && !detail::speaks<conjugate_t<Branch>>::value,
+                "[heddle.beside.communicates] a branch for the second lane has a collective, forward or backward. Fix: "
+                "leave collectives to the branch around it.");
+  using branch = Branch;
+  using conjugate = beside<conjugate_t<Branch>>;
+};
+
 /// x + Branch(x).
 template <class Branch>
 using residual = sequence<fork<sequence<>, Branch>, join<sequence<>, sequence<>>>;

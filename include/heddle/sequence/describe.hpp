@@ -97,6 +97,11 @@ struct printer<recompute<Branch>> {
   static constexpr void print(text_sink& sink) { put_branches<Branch>(sink, "recompute"); }
 };
 
+template <class Branch>
+struct printer<beside<Branch>> {
+  static constexpr void print(text_sink& sink) { put_branches<Branch>(sink, "beside"); }
+};
+
 template <class Type>
 struct description {
   static constexpr std::size_t length() {

@@ -20,6 +20,8 @@ template <class Branch>
 struct each;
 template <class Branch>
 struct recompute;
+template <class Branch>
+struct beside;
 
 namespace detail {
 
@@ -134,6 +136,8 @@ template <class Branch>
 struct mentions<each<Branch>> : mentions<Branch> {};
 template <class Branch>
 struct mentions<recompute<Branch>> : mentions<Branch> {};
+template <class Branch>
+struct mentions<beside<Branch>> : mentions<Branch> {};
 
 template <class Universe, class Placement>
 struct map_of;

@@ -22,6 +22,8 @@ struct operation_base {
   using labels = type_list<Labels...>;
   /// A linear operation may run on a summand; any other refuses a `partial` value on every group.
   static constexpr bool linear = true;
+  /// Whether ranks speak to each other in it.
+  static constexpr bool communicates = false;
   /// What the forward pass of training saves for the conjugate.
   static constexpr keep keeps = keep::nothing;
   /// How the trainable parameter is placed; void where the operation has none.

@@ -35,6 +35,8 @@ template <class Branch>
 struct parameterised_in<each<Branch>> : parameterised_in<Branch> {};
 template <class Branch>
 struct parameterised_in<recompute<Branch>> : parameterised_in<Branch> {};
+template <class Branch>
+struct parameterised_in<beside<Branch>> : parameterised_in<Branch> {};
 
 /// Their parameters' placements.
 template <class Operations>

@@ -38,6 +38,8 @@ struct inputs_of<each<Branch>> {
 };
 template <class Branch>
 struct inputs_of<recompute<Branch>> : inputs_of<Branch> {};
+template <class Branch>
+struct inputs_of<beside<Branch>> : inputs_of<Branch> {};
 
 /// Runs a sequence from values of which `start` is known.
 template <class Universe, class Sequence>

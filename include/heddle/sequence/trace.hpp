@@ -139,6 +139,8 @@ struct trace<Universe, on_port<Port, Branch>> {
 
 template <class Universe, class Branch>
 struct trace<Universe, recompute<Branch>> : trace<Universe, Branch> {};
+template <class Universe, class Branch>
+struct trace<Universe, beside<Branch>> : trace<Universe, Branch> {};
 
 template <class Universe, class Branch>
 struct trace<Universe, each<Branch>> {

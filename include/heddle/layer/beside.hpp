@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// A branch on the second lane: it starts where the walk meets it, and its values are waited for where they are met
+// again. An execution without a lane runs it at once; the bits are the same.
+#pragma once
+
+#include <heddle/layer/walk_weights.hpp>
+#include <memory>
+#include <optional>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace detail {
+
+/// An execution that may have a lane: `lane()` points to it, or to nothing.
+template <class Execution>
+concept has_lane = requires(Execution& execution) {
+  execution.lane()->execution();
+};
+
+/// What a branch will have come to.
+template <class Result, class Execution>
+struct later {
+  std::optional<Result>* result;
+  Execution* execution;
+
+  /// Waits for the lane that computes it.
+  Result const& get() const {
+    if constexpr (has_lane<Execution>) {
+      if (execution->lane() != nullptr) execution->lane()->wait();
+    }
+    return **result;
+  }
+};
+
+/// Ends with the lane at rest, so that nobody computes on memory that has been given back.
+template <class Execution>
+struct lane_guard {
+  Execution* execution;
+  ~lane_guard() {
+    if constexpr (has_lane<Execution>) {
+      if (execution->lane() != nullptr) execution->lane()->rest();
+    }
+  }
+};
+
+/// Starts body(frame) on the lane, or runs it now. The job and its result lie in the rank's workspace.
+template <class Frame, class Body>
+auto run_beside(Frame& frame, Body const& body) {
+  using result_type = decltype(body(frame));
+  static_assert(std::is_trivially_destructible_v<result_type>);  // the workspace runs no destructors
+  auto& execution = frame.execution();
+  using execution_type = std::remove_reference_t<decltype(execution)>;
+  auto* const result = std::construct_at(execution.template allocate<std::optional<result_type>>(1));
+  if constexpr (has_lane<execution_type>) {
+    if (auto* const lane = execution.lane(); lane != nullptr) {
+      auto work = [result, body, on = &lane->execution(), weights = &frame.weights(), inputs = frame.inputs] {
+        step_state<typename execution_type::memory> state;
+        state.inputs = inputs;
+        heddle::frame own{*on, *weights, state};
+        result->emplace(body(own));
+      };
+      using job_type = decltype(work);
+      static_assert(std::is_trivially_destructible_v<job_type>);
+      lane->start(*std::construct_at(execution.template allocate<job_type>(1), work));
+      return later<result_type, execution_type>{result, &execution};
+    }
+  }
+  result->emplace(body(frame));
+  return later<result_type, execution_type>{result, &execution};
+}
+
+template <class Result, class Execution>
+auto arrived(later<Result, Execution> const& value) {
+  return std::get<0>(value.get().values);
+}
+
+template <class Mode, class Branch>
+struct walk<Mode, beside<Branch>> {
+  template <class Frame, class Value>
+  static auto through(Frame& frame, std::tuple<Value> const& value) {
+    auto const input = borrowed(value);
+    auto const outcome = run_beside(frame, [input](auto& on) { return walk<Mode, Branch>::through(on, input); });
+    return passed{single(outcome), saved_of<Mode>(single(outcome))};
+  }
+};
+
+template <class Branch>
+struct walk_back<beside<Branch>> {
+  template <class Frame, class Saved, class Value>
+  static auto through(Frame& frame, Saved const& saved, std::tuple<Value> const& dy) {
+    auto const input = borrowed(dy);
+    auto const before = std::get<0>(saved).get().saved;
+    auto const outcome =
+        run_beside(frame, [input, before](auto& on) { return walk_back<Branch>::through(on, before, input); });
+    return returned{single(outcome), single(outcome)};
+  }
+};
+
+template <class Branch>
+struct walk_weights<beside<Branch>> {
+  template <class Frame, class Saved, class Pending>
+  static void through(Frame& frame, Saved const& saved, Pending const& pending) {
+    walk_weights<Branch>::through(frame, std::get<0>(saved).get().saved, std::get<0>(pending).get().pending);
+  }
+};
+
+}  // namespace detail
+
+}  // namespace heddle::inline HEDDLE_ABI
