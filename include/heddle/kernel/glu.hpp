@@ -74,6 +74,7 @@ struct glu_grad {
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
     using gate_type = as_gated_t<Activation>;
+    using sum_type = accumulator_t<T>;
     index_t const width = dy.row_size();
     index_t const block = Layout::block(width);
     for (index_t begin = 0; begin < width; begin += block) {
@@ -85,21 +86,26 @@ struct glu_grad {
       auto const value = [in, given, up](index_t i) {
         return gate_type::gradient(widen(in[i * Layout::step]), widen(in[up + i * Layout::step]), widen(given[i]));
       };
-      // As `fill_row`, with two results: a tile is complete before it is stored.
+      // As `fill_row`, with two results. Reading, computing and storing apart, columns that are not neighbours cost
+      // their loads alone and the gradient still becomes vector instructions.
       index_t whole = 0;
       if constexpr (std::is_same_v<Team, serial_team>) {
         whole = count / tile_width * tile_width;
         for (index_t i = 0; i < whole; i += tile_width) {
-          T gates[tile_width];
-          T ups[tile_width];
+          sum_type gates[tile_width];
+          sum_type ups[tile_width];
           for (index_t lane = 0; lane < tile_width; ++lane) {
-            auto const pair = value(i + lane);
-            gates[lane] = static_cast<T>(pair.gate);
-            ups[lane] = static_cast<T>(pair.up);
+            gates[lane] = widen(in[(i + lane) * Layout::step]);
+            ups[lane] = widen(in[up + (i + lane) * Layout::step]);
           }
           for (index_t lane = 0; lane < tile_width; ++lane) {
-            out[(i + lane) * Layout::step] = gates[lane];
-            out[up + (i + lane) * Layout::step] = ups[lane];
+            auto const pair = gate_type::gradient(gates[lane], ups[lane], widen(given[i + lane]));
+            gates[lane] = pair.gate;
+            ups[lane] = pair.up;
+          }
+          for (index_t lane = 0; lane < tile_width; ++lane) {
+            out[(i + lane) * Layout::step] = static_cast<T>(gates[lane]);
+            out[up + (i + lane) * Layout::step] = static_cast<T>(ups[lane]);
           }
         }
       }
