@@ -75,6 +75,32 @@ template <class Partition, class Frame>
   return sizes;
 }
 
+/// Throws where rows that were gathered in parts are not what is dealt out now.
+inline void check_heights_of(std::span<index_t const> parts, index_t height) {
+  if (sum_of(parts) == height) return;
+  throw error(
+      error_kind::shape,
+      std::to_string(height) + " rows are to be dealt out as " + std::to_string(sum_of(parts)) + " were gathered",
+      "deal out what the same group gathered last");
+}
+/// Rows that each rank of the group is to have of `height`: as the partition says, or as they were gathered.
+template <class Group, class Partition, class Frame>
+[[nodiscard]] std::span<index_t const> rows_to_deal(Frame& frame, index_t height) {
+  auto& group = frame.template communicator<Group>();
+  auto const known = frame.template rows_of<Group>();
+  if (std::same_as<Partition, as_given> && known.empty() && group.size() > 1) {
+    throw error(error_kind::unsupported, "rows are to be dealt out as the tokens were given, and no rank knows how",
+                "gather in the same style as you deal out, or cut the tokens by ceil_chunk or balanced");
+  }
+  if (std::same_as<Partition, as_given> && !known.empty()) {
+    check_heights_of(known, height);
+    return known;
+  }
+  auto const sizes = pieces<Partition>(frame, height, group.size());
+  frame.template remember_rows<Group>(sizes);
+  return sizes;
+}
+
 template <class Frame>
 [[nodiscard]] std::span<index_t> times(Frame& frame, std::span<index_t const> counts, index_t factor) {
   auto scaled = frame.counts(counts.size());
@@ -99,11 +125,10 @@ auto run(all_reduce<Group>, Frame& frame, activation<Element, Memory> x) {
 template <class Group, class Partition, class Frame, class Element, class Memory>
 auto run(split<Group, tokens, Partition>, Frame& frame, activation<Element, Memory> x) {
   auto& group = frame.template communicator<Group>();
-  index_t const height = x.data.template size<tokens>();
-  frame.template remember_rows<Group>(detail::pieces<Partition>(frame, height, group.size()));
-  range const own = Partition::piece(height, group.size(), group.rank());
-  index_t const width = x.data.template size<hidden>();
-  return activation<Element, Memory>{{x.data.row(own.begin), extents<tokens, hidden>{own.size, width}}, x.full_hidden};
+  auto const own = static_cast<std::size_t>(group.rank());
+  auto const heights = detail::rows_to_deal<Group, Partition>(frame, x.data.template size<tokens>());
+  extents<tokens, hidden> const shape{heights[own], x.data.template size<hidden>()};
+  return activation<Element, Memory>{{x.data.row(detail::sum_of(heights.first(own))), shape}, x.full_hidden};
 }
 
 template <class Group, class Partition = as_given, class Frame, class Element, class Memory>
@@ -134,15 +159,7 @@ auto run(reduce_scatter<Group, tokens, Partition>, Frame& frame, activation<Elem
   using value = std::remove_const_t<Element>;
   auto& group = frame.template communicator<Group>();
   index_t const width = x.data.template size<hidden>();
-  auto heights = frame.template rows_of<Group>();
-  if (heights.empty()) {
-    if (std::same_as<Partition, as_given> && group.size() > 1) {
-      throw error(error_kind::unsupported, "a sum is to be dealt out as the tokens were given, and no rank knows how",
-                  "gather in the same style as you sum, or cut the tokens by ceil_chunk or balanced");
-    }
-    heights = detail::pieces<Partition>(frame, x.data.template size<tokens>(), group.size());
-    frame.template remember_rows<Group>(heights);
-  }
+  auto const heights = detail::rows_to_deal<Group, Partition>(frame, x.data.template size<tokens>());
   if (heights.size() == 1) return detail::writable(frame, x);
   auto y = frame.template scratch_rows<value>(heights[static_cast<std::size_t>(group.rank())], width);
   group.reduce_scatter(std::span<value const>{detail::flat(x.data)}, detail::flat(y),

@@ -95,3 +95,21 @@ TEST_CASE("a sum cannot be dealt out as the tokens were given when no rank knows
                          doctest::Contains("as the tokens were given"), error);
   });
 }
+
+TEST_CASE("rows that were gathered as given are dealt out as they were, and others are refused") {
+  on_tp(3, [](auto& frame, int rank) {
+    index_t const heights[] = {2, 0, 3};
+    index_t const first[] = {0, 2, 2};
+    list const own = table(heights[rank], 2, first[rank]);
+    using from = sharded<tokens, as_given>;
+    static_assert(std::same_as<split<tp, tokens, as_given>::to, placement<on<tp, from>>>);
+    CHECK_THROWS_WITH_AS(static_cast<void>(run(split<tp, tokens, as_given>{}, frame, value(own, heights[rank], 2))),
+                         doctest::Contains("as the tokens were given"), error);
+    auto const whole = run(unsplit<tp, tokens, as_given>{}, frame, value(own, heights[rank], 2));
+    CHECK(read(whole) == table(5, 2));
+    CHECK(read(run(split<tp, tokens, as_given>{}, frame, whole)) == own);
+    list const four = table(4, 2);
+    CHECK_THROWS_WITH_AS(static_cast<void>(run(split<tp, tokens, as_given>{}, frame, value(four, 4, 2))),
+                         doctest::Contains("4 rows are to be dealt out as 5 were gathered"), error);
+  });
+}

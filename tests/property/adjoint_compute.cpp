@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// The linear operations that compute, each a pair of adjoints, exactly: products with weights, shares, parts of rows,
+// and the change of grid.
+#include "../support/adjoint.hpp"
+
+#include <doctest/doctest.h>
+#include <heddle/expert/glu_expert.hpp>
+#include <heddle/layer/run.hpp>
+#include <heddle/style/experts.hpp>
+#include <heddle/style/linear.hpp>
+#include <heddle/style/shard.hpp>
+
+using namespace heddle;
+using namespace support;
+
+namespace {
+
+constexpr int worlds[] = {1, 2, 3, 4, 6, 8};
+
+/// Small integers, all different.
+tensor whole_numbers(shape_t shape, int first = 0) {
+  tensor result{std::move(shape), {}};
+  for (int i = 0; i < static_cast<int>(count_of(result.shape)); ++i)
+    result.data.push_back(((first + i) * 89 % 211) - 105);
+  return result;
+}
+
+struct linear_held {
+  std::vector<double> values;
+  linear<double> weights;
+};
+/// A rank's part of a matrix [out, in] under `Style`, without bias.
+template <class Style>
+auto linear_of(int ranks, index_t out, index_t in) {
+  return [=](int rank) {
+    tensor const whole = whole_numbers({out, in});
+    box const own = shard_weight<Style>(whole.shape, mesh<tp>{ranks}, rank);
+    linear_held held{cut<double>(whole, own), {}};
+    held.weights = {.weight = matrix_of(held.values, own.shape()[0], own.shape()[1]), .full_out = out, .full_in = in};
+    return held;
+  };
+}
+template <class Style>
+void check_linear(index_t out, index_t in) {
+  using from = typename Style::forward::from;
+  for (int const ranks : worlds) {
+    for (index_t const height : {5, 0, 1}) {
+      CAPTURE(ranks);
+      CAPTURE(height);
+      CHECK(try_adjoint<tp>(mesh<tp>{ranks}, linear_of<Style>(ranks, out, in),
+                            [&](auto& own) {
+                              index_t rows = height;
+                              index_t width = in;
+                              if constexpr (std::same_as<from, placement<on<tp, sharded<tokens>>>>)
+                                rows = ceil_chunk::piece(height, ranks, own.rank).size;
+                              if constexpr (std::same_as<from, placement<on<tp, sharded<hidden>>>>)
+                                width = ceil_chunk::piece(in, ranks, own.rank).size;
+                              if constexpr (std::same_as<from, placement<on<tp, sharded<hidden, two_segments>>>>)
+                                width = size_of_part<two_segments>(in, ranks, own.rank);
+                              own.template check<typename Style::forward>(own.template rows<from>(rows, width, in));
+                            },
+                            {.empty = height == 0}) == "");
+    }
+  }
+}
+
+/// One operation as a style, for the cut of its weight.
+template <class Operation, class Style>
+struct alone : Style {
+  using forward = sequence<Operation>;
+};
+using wide = gemm<placement<on<tp, varying>>, placement<on<tp, sharded<hidden>>>, colwise<tp>::weight>;
+using narrow = gemm<placement<on<tp, sharded<hidden>>>, placement<on<tp, partial>>, rowwise<tp>::weight>;
+
+}  // namespace
+
+TEST_CASE("adjoint: products with a cut matrix, alone and as whole linear styles") {
+  check_linear<alone<wide, colwise<tp>>>(7, 5);
+  check_linear<alone<narrow, rowwise<tp>>>(7, 10);
+  check_linear<colwise<tp>>(10, 3);
+  check_linear<colwise<tp, sharded<tokens>>>(9, 4);
+  check_linear<colwise_gather_output<tp>>(11, 3);
+  check_linear<rowwise<tp>>(3, 11);
+  check_linear<rowwise<tp, sharded<tokens>>>(4, 9);
+  check_linear<rowwise_split_input<tp>>(4, 13);
+  check_linear<packed_colwise<tp>>(14, 3);
+  check_linear<packed_rowwise<tp>>(3, 14);
+  check_linear<replicated_linear>(3, 4);
+}
+
+namespace {
+
+struct experts_held {
+  std::vector<double> fc1, fc2;
+  moe_weights<double> weights;
+};
+/// A rank's experts of `all`, cut over etp.
+auto experts_of(mesh<etp, ep> const& grid, index_t all, index_t ffn, index_t width) {
+  return [=](int rank) {
+    tensor const up = whole_numbers({all, 2 * ffn, width});
+    tensor const down = whole_numbers({all, width, ffn}, 50);
+    box const own_up = shard_weight<both<grouped_gemm<ep>, packed_colwise<etp>>>(up.shape, grid, rank);
+    box const own_down = shard_weight<both<grouped_gemm<ep>, rowwise<etp>>>(down.shape, grid, rank);
+    experts_held held{cut<double>(up, own_up), cut<double>(down, own_down), {}};
+    shape_t const a = own_up.shape();
+    shape_t const b = own_down.shape();
+    held.weights.fc1 = {matrices_of(held.fc1, a[0], a[1], a[2]), all, 2 * ffn, width};
+    held.weights.fc2 = {matrices_of(held.fc2, b[0], b[1], b[2]), all, width, ffn};
+    return held;
+  };
+}
+
+template <class Mode>
+void check_experts() {
+  using parts = typename glu_expert<Mode>::template on_groups<ep, etp>;
+  constexpr index_t ffn = 3, width = 2;
+  for (int const ranks : worlds) {
+    for (int inner = 1; inner <= ranks; ++inner) {
+      if (ranks % inner != 0) continue;
+      for (index_t const all : {5, 1}) {
+        CAPTURE(ranks);
+        CAPTURE(inner);
+        mesh<etp, ep> const grid{inner, ranks / inner};
+        CHECK(try_adjoint<etp, ep>(grid, experts_of(grid, all, ffn, width), [&](auto& own) {
+                // Rows of each expert of this ep rank: some have none.
+                range const mine = ceil_chunk::piece(all, grid.size<ep>(), grid.coordinate<ep>(own.rank));
+                std::vector<index_t> counts;
+                index_t rows = 0;
+                for (index_t e = mine.begin; e < mine.end(); ++e) rows += counts.emplace_back((2 * e + 3) % 4);
+                own.frame.routing.experts = all;
+                own.frame.routing.expert_rows = counts;
+                index_t const inside = size_of_part<ceil_chunk>(ffn, inner, grid.coordinate<etp>(own.rank));
+                own.template check<typename parts::first>(own.template rows<typename parts::entered>(rows, width));
+                own.template check<typename parts::second>(
+                    own.template rows<typename parts::narrow>(rows, inside, ffn));
+              }) == "");
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("adjoint: the two products of the experts, grouped and one after another") {
+  check_experts<grouped>();
+  check_experts<sequential>();
+}
+
+namespace {
+
+struct sliced_held {
+  sliced_linear<double> weights{};
+};
+struct no_weights {
+  std::tuple<> weights{};
+};
+constexpr auto without = [](int) { return no_weights{}; };
+
+}  // namespace
+
+TEST_CASE("adjoint: a share of a value") {
+  for (int const ranks : worlds) {
+    CAPTURE(ranks);
+    CHECK(try_adjoint<tp>(
+              mesh<tp>{ranks}, without,
+              [](auto& own) { own.template check<sequence<spread<tp>>>(own.template rows<spread<tp>::from>(4, 3)); },
+              {.unit = 24}) == "");
+  }
+}
+
+TEST_CASE("adjoint: parts of a row, and the whole of parts") {
+  for (int const ranks : worlds) {
+    for (index_t const first : {3, 0, 5}) {
+      auto const sliced = [=](int) { return sliced_held{{.projection = {}, .first_width = first}}; };
+      using latent = sequence<slice<>, on_port<1, sequence<copy<tp>>>>;
+      CHECK(try_adjoint<tp>(mesh<tp>{ranks}, sliced, [&](auto& own) {
+              using whole = placement<on<tp, replicated>>;
+              own.template check<latent>(own.template rows<whole>(4, 5));
+              own.template check<sequence<concat_columns<whole>>>(own.template rows<whole>(4, first),
+                                                                  own.template rows<whole>(4, 5 - first));
+            }) == "");
+    }
+  }
+}
+
+TEST_CASE("adjoint: the change of grid and the way back") {
+  for (int const ranks : worlds) {
+    for (int tensor = 1; tensor <= ranks; ++tensor) {
+      for (int inner = 1; inner <= ranks; ++inner) {
+        if (ranks % tensor != 0 || ranks % inner != 0) continue;
+        CAPTURE(ranks);
+        CAPTURE(tensor);
+        folding<> const grid{dense_mesh{tensor, ranks / tensor}, expert_mesh{inner, ranks / inner, 1}};
+        for (index_t const height : {7, 1}) {
+          CHECK(try_adjoint<tp, dp, etp, ep, edp>(grid, without, [&](auto& own) {
+                  index_t const rows = height + grid.coordinate<dp>(own.rank) % 3;
+                  own.template check<sequence<regrid<>>>(own.template rows<regrid<>::from>(rows, 3));
+                  index_t const part = ceil_chunk::piece(rows, tensor, grid.coordinate<tp>(own.rank)).size;
+                  own.template check<sequence<regrid_back<>>>(own.template rows<regrid_back<>::from>(part, 3));
+                }) == "");
+        }
+      }
+    }
+  }
+}
