@@ -126,4 +126,17 @@ auto backward(Execution& execution, Weights const& weights, Saved const& saved, 
   return backward<Style>(execution, weights, saved, dy, zero_gradients(execution, weights));
 }
 
+/// The types of what a step leaves behind, for members of a host project's own structs.
+template <class Style, class Execution, class Weights, class X>
+using saved_t =
+    decltype(forward<Style>(std::declval<Execution&>(), std::declval<Weights const&>(), std::declval<X const&>())
+                 .saved);
+template <class Style, class Execution, class Weights, class X, class Dy>
+using pending_t = decltype(backward_data<Style>(std::declval<Execution&>(), std::declval<Weights const&>(),
+                                                std::declval<saved_t<Style, Execution, Weights, X> const&>(),
+                                                std::declval<Dy const&>())
+                               .pending);
+template <class Execution, class Weights>
+using gradients_t = decltype(zero_gradients(std::declval<Execution&>(), std::declval<Weights const&>()));
+
 }  // namespace heddle::inline HEDDLE_ABI
