@@ -28,6 +28,7 @@
 #include <heddle/compute/permute.hpp>
 #include <heddle/compute/role.hpp>
 #include <heddle/compute/spread.hpp>
+#include <heddle/compute/token_gate.hpp>
 #include <heddle/concepts/communicator.hpp>
 #include <heddle/concepts/dispatcher.hpp>
 #include <heddle/concepts/execution.hpp>
@@ -84,11 +85,13 @@
 #include <heddle/kernel/sinkhorn.hpp>
 #include <heddle/kernel/take_gates.hpp>
 #include <heddle/kernel/team.hpp>
+#include <heddle/kernel/token_gate.hpp>
 #include <heddle/kernel/top_k.hpp>
 #include <heddle/kernel/unpermute.hpp>
 #include <heddle/kernel/weigh.hpp>
 #include <heddle/kernel/z_loss.hpp>
 #include <heddle/layer/backward.hpp>
+#include <heddle/layer/beside.hpp>
 #include <heddle/layer/bundle.hpp>
 #include <heddle/layer/check_part.hpp>
 #include <heddle/layer/each_gradient.hpp>
@@ -110,6 +113,7 @@
 #include <heddle/layer/run_regrid.hpp>
 #include <heddle/layer/run_router.hpp>
 #include <heddle/layer/run_rows.hpp>
+#include <heddle/layer/run_token_gate.hpp>
 #include <heddle/layer/value.hpp>
 #include <heddle/layer/walk.hpp>
 #include <heddle/layer/walk_back.hpp>
@@ -148,6 +152,7 @@
 #include <heddle/style/mla.hpp>
 #include <heddle/style/norm.hpp>
 #include <heddle/style/shard.hpp>
+#include <heddle/style/shared_expert.hpp>
 #include <heddle/style/style.hpp>
 #include <heddle/tensor/axis.hpp>
 #include <heddle/tensor/extents.hpp>

@@ -86,30 +86,50 @@ class group_set {
   std::uint64_t word_[most_groups / 64] = {};
 };
 
+/// The `limit.kept` groups of `size` experts with the largest scores, groups of equal score by number.
+template <group_score Score, team Team, class Value>
+[[nodiscard]] HEDDLE_HOST_DEVICE group_set best_groups(Team const& team, Value value, index_t k, index_t size,
+                                                       group_limit limit) {
+  auto const worth = [value, size, most = values_summed<Score>(k, limit)](index_t group) {
+    decltype(value(index_t{})) sum{};
+    auto const of_group = [value, first = group * size](index_t i) { return value(first + i); };
+    top_k_of(serial_team{}, size, of_group, most, [&](index_t, index_t i) { sum += of_group(i); });
+    return sum;
+  };
+  group_set kept;
+  top_k_of(team, limit.groups, worth, limit.kept, [&kept](index_t, index_t group) { kept.insert(group); });
+  return kept;
+}
+
+/// The host computes the values of so many experts once and keeps them; a GPU has more lanes than room.
+inline constexpr index_t most_values = 1024;
+
 /// Calls chosen(slot, expert) for the k experts with the largest value(expert), in that order, as `top_k_of` does.
 /// Where groups are limited, experts outside the kept ones count as -inf, never as 0, which would beat what is
-/// negative; groups of equal score go by number.
+/// negative.
 template <group_score Score, team Team, class Value, class Chosen>
 HEDDLE_HOST_DEVICE void select_row(Team const& team, index_t experts, Value value, index_t k, group_limit limit,
                                    Chosen chosen) {
   using real = decltype(value(index_t{}));
   if constexpr (Score != group_score::none) {
+    constexpr real out = static_cast<real>(-__builtin_inf());
+    index_t const size = experts / limit.groups;
     if (limit.kept < limit.groups) {
-      index_t const size = experts / limit.groups;
-      auto const worth = [value, size, most = values_summed<Score>(k, limit)](index_t group) {
-        real sum{};
-        top_k_of(
-            serial_team{}, size, [value, first = group * size](index_t i) { return value(first + i); }, most,
-            [&](index_t, index_t i) { sum += value(group * size + i); });
-        return sum;
-      };
-      group_set kept;
-      top_k_of(team, limit.groups, worth, limit.kept, [&kept](index_t, index_t group) { kept.insert(group); });
-      auto const masked = [value, size, kept](index_t i) {
-        return kept.holds(i / size) ? value(i) : static_cast<real>(-__builtin_inf());
-      };
-      top_k_of(team, experts, masked, k, chosen);
-      return;
+      if constexpr (std::is_same_v<Team, serial_team>) {
+        if (experts <= most_values) {
+          real values[most_values];
+          fill_row(team, experts, values, value);
+          auto const stored = [&values](index_t i) { return values[i]; };
+          group_set const kept = best_groups<Score>(team, stored, k, size, limit);
+          for (index_t group = 0; group < limit.groups; ++group) {
+            if (!kept.holds(group)) fill_row(team, size, values + group * size, [](index_t) { return out; });
+          }
+          return top_k_of(team, experts, stored, k, chosen);
+        }
+      }
+      group_set const kept = best_groups<Score>(team, value, k, size, limit);
+      auto const masked = [=](index_t i) { return kept.holds(i / size) ? value(i) : out; };
+      return top_k_of(team, experts, masked, k, chosen);
     }
   }
   top_k_of(team, experts, value, k, chosen);

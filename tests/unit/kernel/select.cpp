@@ -49,8 +49,9 @@ struct shape {
 
 template <group_score Score, class Real>
 void check(int lanes) {
-  for (shape const s : {shape{6, 2, {3, 1}}, shape{8, 8, {2, 2}}, shape{9, 3, {3, 3}}, shape{12, 5, {4, 3}},
-                        shape{60, 7, {5, 2}}, shape{256, 8, {8, 4}}, shape{160, 6, {8, 3}}, shape{512, 4, {256, 9}}}) {
+  for (shape const s :
+       {shape{6, 2, {3, 1}}, shape{8, 8, {2, 2}}, shape{9, 3, {3, 3}}, shape{12, 5, {4, 3}}, shape{60, 7, {5, 2}},
+        shape{256, 8, {8, 4}}, shape{160, 6, {8, 3}}, shape{512, 4, {256, 9}}, shape{1536, 3, {4, 2}}}) {
     kernel::check_groups<Score>(s.k, s.experts, s.limit);
     auto values = sample::numbers<Real>(s.experts, static_cast<std::uint32_t>(s.experts + s.k));
     auto const agree = [&] {
