@@ -133,7 +133,7 @@ struct weigh_grad {
       any = any || id >= 0;
     }
     if (!any) return fill_row(team, experts, dx, [](index_t) { return Real{}; });  // padding, even of NaN
-    auto const of_score = [this, row, pull, total](index_t slot) {
+    auto const of_score = [&](index_t slot) {
       Real const g = incoming(row, slot);
       if constexpr (Rule::normalise) return (g - pull / total) / total;
       else return g;
