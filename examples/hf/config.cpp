@@ -2,6 +2,7 @@
 #include "config.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <heddle/core/error.hpp>
 #include <nlohmann/json.hpp>
@@ -38,12 +39,15 @@ class fields {
   [[nodiscard]] index_t count_or(std::string const& name, index_t otherwise, index_t least = 1) const {
     return find(name) == nullptr ? otherwise : count(name, least);
   }
-  [[nodiscard]] float number_or(std::string const& name, double otherwise) const {
+  [[nodiscard]] double exact_or(std::string const& name, double otherwise) const {
     json const* const value = find(name);
-    if (value == nullptr) return static_cast<float>(otherwise);
+    if (value == nullptr) return otherwise;
     if (!value->is_number() || !(value->get<double>() >= 0))
       wrong(name, "is " + value->dump() + ", a number of at least 0 is needed");
-    return static_cast<float>(value->get<double>());
+    return value->get<double>();
+  }
+  [[nodiscard]] float number_or(std::string const& name, double otherwise) const {
+    return static_cast<float>(exact_or(name, otherwise));
   }
   [[nodiscard]] bool flag_or(std::string const& name, bool otherwise) const {
     json const* const value = find(name);
@@ -98,21 +102,54 @@ family family_of(fields const& from) {
   if (type == "mixtral") return family::mixtral;
   if (type == "qwen3_moe") return family::qwen3_moe;
   if (type == "olmoe") return family::olmoe;
+  if (type == "deepseek_v3") return family::deepseek_v3;
   from.refuse(type.empty() ? "there is no model_type" : "unknown model_type \"" + type + "\"",
-              "use a model of type mixtral, qwen3_moe or olmoe");
+              "use a model of type mixtral, qwen3_moe, olmoe or deepseek_v3");
 }
 
 /// New files nest the rotary parameters, older ones have `rope_theta` beside a `rope_scaling` that may be null.
-float theta_of(fields const& from, double otherwise) {
+fields rope_of(fields const& from) {
   fields const scaling = from.inside("rope_scaling");
-  fields const rope = scaling.empty() ? from.inside("rope_parameters") : scaling;
-  std::string const type = rope.text_or("rope_type", rope.text_or("type", "default"));
-  if (type != "default")
-    from.refuse("rotary embedding of type \"" + type + "\"",
-                "use a model with plain rotary embedding (rope_type default)");
+  return scaling.empty() ? from.inside("rope_parameters") : scaling;
+}
+std::string rope_type_of(fields const& rope) { return rope.text_or("rope_type", rope.text_or("type", "default")); }
+
+float theta_of(fields const& from, family model, double otherwise) {
+  fields const rope = rope_of(from);
+  std::string const type = rope_type_of(rope);
+  bool const can_stretch = model == family::deepseek_v3;
+  if (type != "default" && !(can_stretch && type == "yarn")) {
+    from.refuse("rotary embedding of type \"" + type + "\"", std::string{"use a model with plain rotary embedding ("} +
+                                                                 "rope_type default" +
+                                                                 (can_stretch ? " or yarn)" : ")"));
+  }
   float const theta = rope.number_or("rope_theta", from.number_or("rope_theta", otherwise));
   if (theta <= 0) from.wrong("rope_theta", "is 0");
   return theta;
+}
+
+/// The factor by which YaRN sharpens attention: 1 + 0.1 m log(factor).
+double sharpening(double factor, double m) { return factor <= 1 ? 1 : 0.1 * m * std::log(factor) + 1; }
+
+/// YaRN, where the file asks for it.
+void read_stretch(fields const& from, config& into) {
+  fields const rope = rope_of(from);
+  if (rope_type_of(rope) != "yarn") return;
+  yarn& to = into.stretch;
+  to.trained = rope.count("original_max_position_embeddings");
+  to.factor = rope.find("factor") == nullptr
+                  ? static_cast<double>(from.count("max_position_embeddings")) / static_cast<double>(to.trained)
+                  : rope.exact_or("factor", 1);
+  if (to.factor <= 0) rope.wrong("factor", "is 0");
+  auto const or_if_zero = [](double value, double otherwise) { return value == 0 ? otherwise : value; };
+  to.fast = or_if_zero(rope.exact_or("beta_fast", 32), 32);
+  to.slow = or_if_zero(rope.exact_or("beta_slow", 1), 1);
+  to.whole_pairs = rope.flag_or("truncate", true);
+  double const up = rope.exact_or("mscale", 0), down = rope.exact_or("mscale_all_dim", 0);
+  bool const both = up != 0 && down != 0;
+  to.amplitude = rope.exact_or(
+      "attention_factor", both ? sharpening(to.factor, up) / sharpening(to.factor, down) : sharpening(to.factor, 1));
+  if (down != 0) into.sharpness = static_cast<float>(sharpening(to.factor, down) * sharpening(to.factor, down));
 }
 
 void refuse_unsupported(fields const& from, family model) {
@@ -125,11 +162,24 @@ void refuse_unsupported(fields const& from, family model) {
   }
   if (from.find("quantization_config") != nullptr)
     from.refuse("quantized weights", "use the checkpoint in bf16, f16 or f32");
+  if (model != family::deepseek_v3) return;
+  for (auto const& [name, known] : {std::pair{"scoring_func", "sigmoid"}, {"topk_method", "noaux_tc"}}) {
+    if (std::string const value = from.text_or(name, known); value != known)
+      from.refuse(std::string{name} + " \"" + value + "\"", std::string{"use a model with "} + known);
+  }
+  if (index_t const every = from.count_or("moe_layer_freq", 1); every != 1)
+    from.refuse("moe_layer_freq " + std::to_string(every),
+                "use a model with experts in every layer behind the dense ones");
 }
 
-/// Layer i of a Qwen3-MoE has experts unless it is listed, or falls between two steps.
+/// Layer i of a Qwen3-MoE has experts unless it is listed, or falls between two steps. A DeepSeek-V3 begins with dense
+/// layers.
 std::vector<bool> sparse_layers(fields const& from, config const& known) {
   std::vector<bool> sparse(static_cast<std::size_t>(known.layers), known.experts > 0);
+  if (known.model == family::deepseek_v3) {
+    auto const dense = std::min(from.count_or("first_k_dense_replace", 3, 0), known.layers);
+    std::fill_n(sparse.begin(), dense, false);
+  }
   if (known.model != family::qwen3_moe) return sparse;
   auto const step = static_cast<std::size_t>(from.count_or("decoder_sparse_step", 1));
   for (std::size_t i = 0; i < sparse.size(); ++i) sparse[i] = sparse[i] && (i + 1) % step == 0;
@@ -153,6 +203,7 @@ constexpr defaults defaults_of(family model) {
     case family::mixtral: return {1e-5, 1e6, 8, 8, 2};
     case family::qwen3_moe: return {1e-6, 1e4, 4, 128, 8};
     case family::olmoe: return {1e-5, 1e4, 0, 64, 8};  // as many kv heads as heads
+    case family::deepseek_v3: return {1e-6, 1e4, 0, 256, 8};
   }
   return {};
 }
@@ -162,13 +213,51 @@ void check_sizes(fields const& from, config const& read) {
     from.wrong("num_attention_heads", "is " + std::to_string(read.heads) + ", no multiple of the " +
                                           std::to_string(read.kv_heads) + " key-value heads");
   }
-  if (read.head_dim < 2 || read.head_dim % 2 != 0)
-    from.wrong("head_dim",
-               "is " + std::to_string(read.head_dim) + ", rotary embedding needs an even number of at least 2");
+  bool const narrow = read.narrow.kv > 0;
+  if (index_t const turned = narrow ? read.narrow.rope : read.head_dim; turned < 2 || turned % 2 != 0)
+    from.wrong(narrow ? "qk_rope_head_dim" : "head_dim",
+               "is " + std::to_string(turned) + ", rotary embedding needs an even number of at least 2");
   constexpr index_t most_chosen = 32;
   if (read.experts > 0 && (read.top_k > read.experts || read.top_k > most_chosen)) {
     from.wrong("num_experts_per_tok",
                "is " + std::to_string(read.top_k) + " of " + std::to_string(read.experts) + " experts, at most 32");
+  }
+}
+
+/// Latent attention: a head's width is that of its two kinds of columns.
+void read_latent(fields const& from, config& into) {
+  if (into.kv_heads != into.heads) {
+    from.wrong("num_key_value_heads", "is " + std::to_string(into.kv_heads) + ", latent attention has as many as the " +
+                                          std::to_string(into.heads) + " attention heads");
+  }
+  into.narrow.query = from.has_null("q_lora_rank") ? 0 : from.count_or("q_lora_rank", 1536);
+  into.narrow.kv = from.count_or("kv_lora_rank", 512);
+  into.narrow.rope = from.count_or("qk_rope_head_dim", 64);
+  into.head_dim = from.count_or("qk_nope_head_dim", 128) + into.narrow.rope;
+  into.value_dim = from.count_or("v_head_dim", 128);
+  into.adjacent = from.flag_or("rope_interleave", true);
+  read_stretch(from, into);
+}
+
+/// Groups of experts, each scored by its two best: there must be two, and enough experts in the groups that are kept.
+void read_groups(fields const& from, config& into) {
+  into.groups = from.count_or("n_group", 8);
+  into.groups_kept = from.count_or("topk_group", 4);
+  into.route_scale = from.number_or("routed_scaling_factor", 2.5);
+  into.shared_ffn = into.expert_ffn * from.count_or("n_shared_experts", 1);
+  std::string const experts = std::to_string(into.experts) + " experts";
+  constexpr index_t most_groups = 256, most_kept = 32;
+  if (into.groups > most_groups || into.experts % into.groups != 0 || into.experts / into.groups < 2) {
+    from.wrong("n_group", "is " + std::to_string(into.groups) + " for " + experts +
+                              ", a divisor is needed that leaves groups of 2 or more");
+  }
+  if (into.groups_kept > into.groups || into.groups_kept > most_kept) {
+    from.wrong("topk_group", "is " + std::to_string(into.groups_kept) + " of " + std::to_string(into.groups) +
+                                 " groups, at most " + std::to_string(most_kept));
+  }
+  if (index_t const open = into.groups_kept * (into.experts / into.groups); into.top_k > open) {
+    from.wrong("num_experts_per_tok",
+               "is " + std::to_string(into.top_k) + ", and the kept groups have " + std::to_string(open) + " experts");
   }
 }
 
@@ -188,20 +277,25 @@ config read_config(std::string const& folder) {
   bool const as_many = usual.kv_heads == 0 || from.has_null("num_key_value_heads");
   read.kv_heads = from.count_or("num_key_value_heads", as_many ? read.heads : usual.kv_heads);
   read.head_dim = from.count_or("head_dim", read.hidden / read.heads);
-  read.experts = from.count_or("num_experts", from.count_or("num_local_experts", usual.experts, 0), 0);
+  read.value_dim = read.head_dim;
+  bool const qwen = read.model == family::qwen3_moe, deepseek = read.model == family::deepseek_v3;
+  read.experts = deepseek ? from.count_or("n_routed_experts", usual.experts)
+                          : from.count_or("num_experts", from.count_or("num_local_experts", usual.experts, 0), 0);
   read.top_k = from.count_or("num_experts_per_tok", usual.top_k);
-  bool const qwen = read.model == family::qwen3_moe;
-  read.expert_ffn = qwen ? from.count_or("moe_intermediate_size", 768) : from.count("intermediate_size");
+  read.expert_ffn =
+      qwen || deepseek ? from.count_or("moe_intermediate_size", qwen ? 768 : 2048) : from.count("intermediate_size");
   read.sparse = sparse_layers(from, read);
   bool const all_sparse = std::find(read.sparse.begin(), read.sparse.end(), false) == read.sparse.end();
-  if (!qwen && !all_sparse) from.wrong("num_experts", "is 0");
+  if (!qwen && !deepseek && !all_sparse) from.wrong("num_experts", "is 0");
   read.dense_ffn = all_sparse ? 0 : from.count("intermediate_size");
   read.epsilon = from.number_or("rms_norm_eps", usual.epsilon);
-  read.theta = theta_of(from, usual.theta);
+  read.theta = theta_of(from, read.model, usual.theta);
   read.clip = read.model == family::olmoe ? from.number_or("clip_qkv", 0) : 0;
-  read.renormalise = read.model == family::mixtral || from.flag_or("norm_topk_prob", false);
+  read.renormalise = read.model == family::mixtral || from.flag_or("norm_topk_prob", deepseek);
   read.attention_bias = read.model != family::mixtral && from.flag_or("attention_bias", false);
   read.tied = from.flag_or("tie_word_embeddings", false);
+  if (deepseek) read_latent(from, read);
+  if (deepseek) read_groups(from, read);
   check_sizes(from, read);
   return read;
 }

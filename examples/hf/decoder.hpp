@@ -23,11 +23,10 @@ class decoder {
   /// Logits [tokens, vocab] in f32, in the workspace, the same on every rank of tp. `ids` are whole sequences.
   [[nodiscard]] heddle::rows<float> run(std::span<std::int64_t const> ids, index_t length) {
     length_ = length;
-    rotary_ = scratch_rows<float>(length, model_.head_dim);
-    fill_rotary_table(rotary_, model_.theta);
+    rotary_ = scratch_rows<float>(length, model_.narrow.kv > 0 ? model_.narrow.rope : model_.head_dim);
+    fill_rotary_table(rotary_, model_.theta, model_.stretch);
     heddle::token_ids<> const tokens{{ids.data(), heddle::extents<heddle::tokens>{static_cast<index_t>(ids.size())}}};
-    auto const embedded =
-        heddle::infer<style<"model.embed_tokens">>(on_, weights_.table("model.embed_tokens"), tokens);
+    auto const embedded = heddle::infer<style<"model.embed_tokens">>(on_, weights_.table("model.embed_tokens"), tokens);
     heddle::rows<T> const x = embedded.data;
     for (index_t i = 0; i < model_.layers; ++i) {
       std::string const layer = "model.layers." + std::to_string(i);
@@ -80,43 +79,112 @@ class decoder {
   }
   [[nodiscard]] heddle::rows<T const> attend(std::string const& layer, constant x) {
     std::string const self = layer + ".self_attn";
-    auto const q = project<"model.layers.*.self_attn.q_proj", "model.layers.*.self_attn.q_norm">(self + ".q_proj",
-                                                                                                 self + ".q_norm", x);
-    auto const k = project<"model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.k_norm">(self + ".k_proj",
-                                                                                                 self + ".k_norm", x);
-    auto const v = project<"model.layers.*.self_attn.v_proj", "none">(self + ".v_proj", "", x);
-    on_.launch(rotary<T>{.table = rotary_, .length = length_, .x = q}, height(q));
-    on_.launch(rotary<T>{.table = rotary_, .length = length_, .x = k}, height(k));
-    auto const y = scratch_rows<T>(height(q), q.row_size());
+    if constexpr (has<"model.layers.*.self_attn.kv_a_proj_with_mqa">) {
+      return attend_latent(self, x);
+    } else {
+      auto const q = project<"model.layers.*.self_attn.q_proj", "model.layers.*.self_attn.q_norm">(self + ".q_proj",
+                                                                                                   self + ".q_norm", x);
+      auto const k = project<"model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.k_norm">(self + ".k_proj",
+                                                                                                   self + ".k_norm", x);
+      auto const v = project<"model.layers.*.self_attn.v_proj", "none">(self + ".v_proj", "", x);
+      turn(q, model_.head_dim);
+      turn(k, model_.head_dim);
+      return attend(self, q, k, v);
+    }
+  }
+  /// The same from narrow queries, keys and values, with rotary columns of their own.
+  [[nodiscard]] heddle::rows<T const> attend_latent(std::string const& self, constant x) {
+    auto const q = latent_queries(self, x);
+    auto const [latent, rope] = heddle::infer<style<"model.layers.*.self_attn.kv_a_proj_with_mqa">>(
+        on_, weights_.sliced(self + ".kv_a_proj_with_mqa", model_.narrow.kv), x);
+    auto const narrow = heddle::infer<style<"model.layers.*.self_attn.kv_a_layernorm">>(
+        on_, weights_.norm(self + ".kv_a_layernorm", latent_epsilon), latent);
+    auto const wide = heddle::infer<style<"model.layers.*.self_attn.kv_b_proj">>(
+        on_, weights_.linear(self + ".kv_b_proj"), heddle::borrow(narrow));
+    turn(q, model_.head_dim);
+    turn(rope.data, model_.narrow.rope);
+    index_t const heads = q.row_size() / model_.head_dim;
+    auto const k = scratch_rows<T>(height(q), q.row_size());
+    auto const v = scratch_rows<T>(height(q), heads * model_.value_dim);
+    on_.launch(widen_latent<T>{.wide = wide.data,
+                               .rope = rope.data,
+                               .head_dim = model_.head_dim,
+                               .value_dim = model_.value_dim,
+                               .k = k,
+                               .v = v},
+               height(q));
+    return attend(self, q, k, v);
+  }
+  [[nodiscard]] heddle::rows<T> latent_queries(std::string const& self, constant x) {
+    if (model_.narrow.query == 0) {
+      return heddle::infer<style<"model.layers.*.self_attn.q_proj">>(on_, weights_.linear(self + ".q_proj"), x).data;
+    }
+    auto const narrow =
+        heddle::infer<style<"model.layers.*.self_attn.q_a_proj">>(on_, weights_.linear(self + ".q_a_proj"), x);
+    auto const normal = heddle::infer<style<"model.layers.*.self_attn.q_a_layernorm">>(
+        on_, weights_.norm(self + ".q_a_layernorm", latent_epsilon), narrow);
+    return heddle::infer<style<"model.layers.*.self_attn.q_b_proj">>(on_, weights_.linear(self + ".q_b_proj"),
+                                                                     heddle::borrow(normal))
+        .data;
+  }
+  void turn(heddle::rows<T> x, index_t head_dim) {
+    on_.launch(
+        rotary<T>{.table = rotary_, .length = length_, .head_dim = head_dim, .adjacent = model_.adjacent, .x = x},
+        height(x));
+  }
+  [[nodiscard]] heddle::rows<T const> attend(std::string const& self, heddle::rows<T> q, heddle::rows<T> k,
+                                             heddle::rows<T> v) {
+    auto const y = scratch_rows<T>(height(q), q.row_size() / model_.head_dim * model_.value_dim);
     on_.launch(causal_attention<T>{.q = q,
                                    .k = k,
                                    .v = v,
                                    .head_dim = model_.head_dim,
+                                   .value_dim = model_.value_dim,
+                                   .scale = model_.sharpness / std::sqrt(static_cast<float>(model_.head_dim)),
                                    .length = length_,
-                                   .scores = scratch_rows<float>(height(q), length_ + model_.head_dim),
+                                   .scores = scratch_rows<float>(height(q), length_ + model_.value_dim),
                                    .y = y},
                height(q));
-    constant const heads{y, model_.heads * model_.head_dim};
-    return heddle::infer<style<"model.layers.*.self_attn.o_proj">>(on_, weights_.linear(self + ".o_proj"), heads)
-        .data;
+    constant const heads{y, model_.heads * model_.value_dim};
+    return heddle::infer<style<"model.layers.*.self_attn.o_proj">>(on_, weights_.linear(self + ".o_proj"), heads).data;
   }
 
   [[nodiscard]] heddle::rows<T const> mix(std::string const& mlp, constant x) {
-    return run_moe<T>(chosen_, model_.renormalise, on_, weights_.moe(mlp, model_.top_k), x.data);
+    moe_weights<T> weights{weights_.moe(mlp)};
+    weights.top_k = model_.top_k;
+    weights.route_scale = model_.route_scale;
+    weights.choice_bias = weights_.choice_bias(mlp);
+    weights.limit = {.groups = model_.groups, .kept = model_.groups_kept};
+    auto const routed = run_moe(routing_of(model_), chosen_, on_, weights, x.data);
+    if constexpr (has<"model.layers.*.mlp.shared_experts.down_proj">) {
+      auto const shared =
+          gated<"model.layers.*.mlp.shared_experts.gate_up_proj", "model.layers.*.mlp.shared_experts.down_proj">(
+              mlp + ".shared_experts", x);
+      on_.launch(heddle::kernel::add<T>{.a = routed, .b = shared, .y = shared}, height(shared));
+      return shared;
+    } else {
+      return routed;
+    }
   }
   [[nodiscard]] heddle::rows<T const> dense(std::string const& mlp, constant x) {
     if constexpr (has<"model.layers.*.mlp.down_proj">) {
-      using gated_mlp = heddle::layer<style<"model.layers.*.mlp.gate_up_proj">, heddle::gated<heddle::tp>,
-                                      style<"model.layers.*.mlp.down_proj">>;
-      return heddle::infer<gated_mlp>(
-                 on_, std::tuple{weights_.linear(mlp + ".gate_up_proj"), weights_.linear(mlp + ".down_proj")}, x)
-          .data;
+      return gated<"model.layers.*.mlp.gate_up_proj", "model.layers.*.mlp.down_proj">(mlp, x);
     } else {
       throw heddle::error(heddle::error_kind::plan, "the plan has no rules for " + mlp, "add rules for a dense MLP");
     }
   }
+  template <heddle::fixed_string Up, heddle::fixed_string Down>
+  [[nodiscard]] heddle::rows<T> gated(std::string const& mlp, constant x) {
+    using gated_mlp = heddle::layer<style<Up>, heddle::gated<heddle::tp>, style<Down>>;
+    return heddle::infer<gated_mlp>(
+               on_, std::tuple{weights_.linear(mlp + ".gate_up_proj"), weights_.linear(mlp + ".down_proj")}, x)
+        .data;
+  }
 
   [[nodiscard]] static index_t height(heddle::rows<T> x) { return x.template size<heddle::tokens>(); }
+
+  /// Of the norms of latents, whatever config.json says of the others.
+  static constexpr float latent_epsilon = 1e-6F;
 
   config const& model_;
   choice const& chosen_;

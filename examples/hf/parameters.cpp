@@ -26,13 +26,13 @@ class collector {
  public:
   collector(config const& model, archive const& files) : model_{model}, files_{files} {}
 
-  void whole(std::string const& name, shape_t const& shape) {
+  void whole(std::string const& name, shape_t const& shape, bool exact = false) {
     auto const kind = name.ends_with(".bias") ? parameter_kind::bias : parameter_kind::weight;
     use(name, shape);
-    all_.push_back({name, kind, shape, {{name, box::all(shape)}}, name});
+    all_.push_back({name, kind, shape, {{name, box::all(shape)}}, name, exact});
   }
   void tied(std::string const& name, std::string const& to, shape_t const& shape) {
-    all_.push_back({name, parameter_kind::weight, shape, {{to, box::all(shape)}}, to});
+    all_.push_back({name, parameter_kind::weight, shape, {{to, box::all(shape)}}, to, false});
     used_.insert(name);  // some files keep a second copy
   }
   void linear(std::string const& module, index_t out, index_t in, bool bias) {
@@ -46,15 +46,18 @@ class collector {
       if (piece.size() == 3) piece.erase(piece.begin());  // one expert's matrix
       use(each.tensor, piece);
     }
-    all_.push_back({name, parameter_kind::weight, shape, std::move(sources), name});
+    all_.push_back({name, parameter_kind::weight, shape, std::move(sources), name, false});
   }
 
   [[nodiscard]] bool has(std::string const& name) const { return files_.find(name) != nullptr; }
 
-  /// Every tensor must have been used, apart from tables that can be computed.
+  /// Every tensor must have been used, apart from tables that can be computed and layers that predict further tokens.
   void check_rest() const {
+    std::string const next = "model.layers." + std::to_string(model_.layers) + ".";
+    bool const predicts = model_.model == family::deepseek_v3 && has(next + "eh_proj.weight");
     std::vector<std::string_view> left;
     for (tensor_info const& tensor : files_.tensors()) {
+      if (predicts && tensor.name.starts_with(next)) continue;
       if (!used_.contains(tensor.name) && !tensor.name.ends_with(".rotary_emb.inv_freq")) left.push_back(tensor.name);
     }
     if (left.empty()) return;
@@ -94,8 +97,25 @@ class collector {
   std::set<std::string, std::less<>> used_;
 };
 
+void add_latent_attention(collector& to, config const& model, std::string const& self) {
+  auto const& [query, kv, rope] = model.narrow;
+  index_t const width = model.heads * model.head_dim;
+  if (query == 0) {
+    to.linear(self + ".q_proj", width, model.hidden, false);
+  } else {
+    to.linear(self + ".q_a_proj", query, model.hidden, model.attention_bias);
+    to.whole(self + ".q_a_layernorm.weight", {query});
+    to.linear(self + ".q_b_proj", width, query, false);
+  }
+  to.linear(self + ".kv_a_proj_with_mqa", kv + rope, model.hidden, model.attention_bias);
+  to.whole(self + ".kv_a_layernorm.weight", {kv});
+  to.linear(self + ".kv_b_proj", model.heads * (model.head_dim - rope + model.value_dim), kv, false);
+  to.linear(self + ".o_proj", model.hidden, model.heads * model.value_dim, model.attention_bias);
+}
+
 void add_attention(collector& to, config const& model, std::string const& layer) {
   std::string const self = layer + ".self_attn";
+  if (model.narrow.kv > 0) return add_latent_attention(to, model, self);
   index_t const width = model.heads * model.head_dim;
   index_t const kv_width = model.kv_heads * model.head_dim;
   to.linear(self + ".q_proj", width, model.hidden, model.attention_bias);
@@ -107,6 +127,13 @@ void add_attention(collector& to, config const& model, std::string const& layer)
     to.whole(self + ".k_norm.weight", {each_head ? model.head_dim : kv_width});
   }
   to.linear(self + ".o_proj", model.hidden, width, model.attention_bias);
+}
+
+void add_dense(collector& to, std::string const& mlp, index_t f, index_t hidden) {
+  to.merged(mlp + ".gate_up_proj.weight", {2 * f, hidden},
+            {{mlp + ".gate_proj.weight", {{{{0, f}}, {{0, hidden}}}}},
+             {mlp + ".up_proj.weight", {{{{f, f}}, {{0, hidden}}}}}});
+  to.whole(mlp + ".down_proj.weight", {hidden, f});
 }
 
 /// Where the tensors of one layer's experts are, and what they are called there.
@@ -127,6 +154,8 @@ void add_experts(collector& to, config const& model, std::string const& layer) {
   if (published)
     to.merged(mlp + ".gate.weight", {e_all, hidden}, {{names.module + ".gate.weight", box::all({e_all, hidden})}});
   else to.whole(mlp + ".gate.weight", {e_all, hidden});
+  if (model.model == family::deepseek_v3) to.whole(mlp + ".gate.e_score_correction_bias", {e_all}, true);
+  if (model.shared_ffn > 0) add_dense(to, mlp + ".shared_experts", model.shared_ffn, hidden);
   if (is_merged) {
     to.whole(fused, {e_all, 2 * f, hidden});
     to.whole(down, {e_all, hidden, f});
@@ -143,21 +172,13 @@ void add_experts(collector& to, config const& model, std::string const& layer) {
   to.merged(down, {e_all, hidden, f}, std::move(out));
 }
 
-void add_dense(collector& to, config const& model, std::string const& layer) {
-  std::string const mlp = layer + ".mlp";
-  index_t const f = model.dense_ffn, hidden = model.hidden;
-  to.merged(mlp + ".gate_up_proj.weight", {2 * f, hidden},
-            {{mlp + ".gate_proj.weight", {{{{0, f}}, {{0, hidden}}}}},
-             {mlp + ".up_proj.weight", {{{{f, f}}, {{0, hidden}}}}}});
-  to.whole(mlp + ".down_proj.weight", {hidden, f});
-}
-
 void check_plan(config const& model, std::vector<parameter> const& all) {
   std::vector<std::string> names;
   for (parameter const& each : all) names.push_back(each.name);
-  // The plan of a model has rules for both kinds of layers, also where a checkpoint has one.
-  heddle::plan_allowance const allowed{.unused = model.model == family::qwen3_moe &&
-                                                 (model.dense_ffn == 0 || std::ranges::count(model.sparse, true) == 0)};
+  // The plan of a model has rules for both kinds of layers and of queries, also where a checkpoint has one.
+  bool const one_kind = model.dense_ffn == 0 || std::ranges::count(model.sparse, true) == 0;
+  heddle::plan_allowance const allowed{.unused = model.model == family::deepseek_v3 ||
+                                                 (model.model == family::qwen3_moe && one_kind)};
   with_plan(model.model, [&]<class Plan>() { Plan::check(names, allowed); });
 }
 
@@ -173,7 +194,7 @@ std::vector<parameter> parameters_of(config const& model, archive const& files) 
     add_attention(to, model, layer);
     to.whole(layer + ".post_attention_layernorm.weight", {model.hidden});
     if (model.sparse[static_cast<std::size_t>(i)]) add_experts(to, model, layer);
-    else add_dense(to, model, layer);
+    else add_dense(to, layer + ".mlp", model.dense_ffn, model.hidden);
   }
   to.whole("model.norm.weight", {model.hidden});
   if (model.tied) to.tied("lm_head.weight", embedding, {model.vocab, model.hidden});

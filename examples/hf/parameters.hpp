@@ -20,6 +20,8 @@ struct parameter {
   std::vector<heddle::checkpoint::source> sources;
   /// The name shards are shared under: tied parameters have one.
   std::string store_name;
+  /// Kept in f32 whatever the type of the run.
+  bool exact = false;
 };
 
 /// All parameters of the model, each tensor looked up and checked. Throws where a tensor is missing, has another shape

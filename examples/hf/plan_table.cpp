@@ -104,7 +104,7 @@ class table_maker {
                       .top_k = settings_.top_k,
                       .ffn = settings_.expert_ffn,
                       .element_size = element_size()};
-    with_moe<true>(chosen_, [&]<class Style>() {
+    with_moe<normalised_softmax_router>(chosen_, [&]<class Style>() {
       price<Style>("mlp", [&](int rank) {
         shape.rows = rows_of(rank);
         return shape;

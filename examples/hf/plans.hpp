@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config.hpp"
+#include "deepseek_v3.hpp"
 #include "mixtral.hpp"
 #include "olmoe.hpp"
 #include "qwen3_moe.hpp"
@@ -15,6 +16,7 @@ decltype(auto) with_plan(family model, Function&& function) {
   switch (model) {
     case family::mixtral: return function.template operator()<mixtral>();
     case family::olmoe: return function.template operator()<olmoe>();
+    case family::deepseek_v3: return function.template operator()<deepseek_v3>();
     case family::qwen3_moe: break;
   }
   return function.template operator()<qwen3_moe>();

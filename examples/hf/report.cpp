@@ -68,15 +68,18 @@ void print_header(model const& whole, choice const& chosen, grid_type const& gri
 }
 
 void print_layer(planned_layer const& layer, bool describe) {
-  std::printf("\n%s\n  %-32s %-44s %-14s %s\n", layer.title.c_str(), "parameter", "style", "whole", "a rank owns");
+  std::size_t longest = 32;
+  for (planned_parameter const& each : layer.parameters) longest = std::max(longest, each.name.size());
+  int const wide = static_cast<int>(longest);
+  std::printf("\n%s\n  %-*s %-44s %-14s %s\n", layer.title.c_str(), wide, "parameter", "style", "whole", "a rank owns");
   for (planned_parameter const& each : layer.parameters) {
-    std::printf("  %-32s %-44s %-14s %s\n", each.name.c_str(), each.style.c_str(), text_of_shape(each.whole).c_str(),
-                folded(each.parts, text_of_shape).c_str());
+    std::printf("  %-*s %-44s %-14s %s\n", wide, each.name.c_str(), each.style.c_str(),
+                text_of_shape(each.whole).c_str(), folded(each.parts, text_of_shape).c_str());
   }
   if (layer.steps.empty()) std::printf("  no collectives\n");
-  else std::printf("  %-32s %-59s %s\n", "collective of", "operation", "bytes a rank sends");
+  else std::printf("  %-*s %-59s %s\n", wide, "collective of", "operation", "bytes a rank sends");
   for (planned_step const& step : layer.steps) {
-    std::printf("  %-32s %-59s %s%s\n", step.where.c_str(), (step.operation + "<" + step.group + ">").c_str(),
+    std::printf("  %-*s %-59s %s%s\n", wide, step.where.c_str(), (step.operation + "<" + step.group + ">").c_str(),
                 step.about ? "~" : "", folded(step.bytes, text_of_bytes).c_str());
   }
   if (!describe) return;

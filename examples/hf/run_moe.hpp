@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The body of run_moe, for the translation units that compile it: one a dtype.
+// The body of run_moe, for the translation units that compile it: one a dtype and score.
 #pragma once
 
 #include "moe.hpp"
@@ -7,11 +7,11 @@
 
 namespace hf {
 
-template <class T>
-heddle::rows<T const> run_moe(choice const& chosen, bool renormalise, execution& on,
-                              heddle::moe_weights<T> const& weights, heddle::rows<T const> x) {
-  auto const run = [&]<class Style>() -> heddle::rows<T const> { return heddle::infer<Style>(on, weights, x).data; };
-  return renormalise ? with_moe<true>(chosen, run) : with_moe<false>(chosen, run);
+template <class Router, class T>
+heddle::rows<T const> run_moe(choice const& chosen, execution& on, moe_weights<T> const& weights,
+                              heddle::rows<T const> x) {
+  return with_moe<Router>(
+      chosen, [&]<class Style>() -> heddle::rows<T const> { return heddle::infer<Style>(on, weights, x).data; });
 }
 
 }  // namespace hf

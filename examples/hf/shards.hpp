@@ -23,54 +23,68 @@ class shards {
             heddle::checkpoint::shard_store& store, grid_type const& grid, int rank, progress& done) {
     for (parameter const& each : all) {
       heddle::box const part = part_of(model, each, grid, rank);
-      auto bytes = store.get<T>(each.store_name, part, [&](std::span<T> out) {
-        heddle::checkpoint::read<T>(files, each.sources, each.shape, part, out);
-      });
-      done += bytes.values.size_bytes();
-      owned_.emplace(each.name, shard{std::move(bytes), part.shape(), each.shape});
+      auto const read_as = [&]<class As>(auto& into) {
+        auto bytes = store.get<As>(each.store_name, part, [&](std::span<As> out) {
+          heddle::checkpoint::read<As>(files, each.sources, each.shape, part, out);
+        });
+        done += bytes.values.size_bytes();
+        into.emplace(each.name, shard<As>{std::move(bytes), part.shape(), each.shape});
+      };
+      if (each.exact) read_as.template operator()<float>(exact_);
+      else read_as.template operator()<T>(owned_);
     }
   }
 
   [[nodiscard]] heddle::linear<T> linear(std::string const& module) const {
-    shard const& weight = at(module + ".weight");
+    shard<T> const& weight = at(module + ".weight");
     heddle::linear<T> result{.weight = matrix_of(weight), .full_out = weight.whole[0], .full_in = weight.whole[1]};
     if (auto const bias = owned_.find(module + ".bias"); bias != owned_.end()) result.bias = vector_of(bias->second);
     return result;
+  }
+  /// A projection to `first` columns and the rest.
+  [[nodiscard]] heddle::sliced_linear<T> sliced(std::string const& module, index_t first) const {
+    return {linear(module), first};
+  }
+  /// The bias of a router's choice, empty where it has none.
+  [[nodiscard]] heddle::vector_view<float const> choice_bias(std::string const& module) const {
+    auto const found = exact_.find(module + ".gate.e_score_correction_bias");
+    if (found == exact_.end()) return {};
+    return {found->second.bytes.values.data(), heddle::extents<heddle::hidden>{found->second.part[0]}};
   }
   [[nodiscard]] heddle::norm_weight<T> norm(std::string const& module, float epsilon) const {
     return {vector_of(at(module + ".weight")), epsilon};
   }
   [[nodiscard]] heddle::embedding_table<T> table(std::string const& module) const {
-    shard const& weight = at(module + ".weight");
+    shard<T> const& weight = at(module + ".weight");
     return {matrix_of(weight), weight.whole[0], weight.whole[1]};
   }
-  [[nodiscard]] heddle::moe_weights<T> moe(std::string const& module, index_t top_k) const {
+  [[nodiscard]] heddle::moe_weights<T> moe(std::string const& module) const {
     return {.gate = linear(module + ".gate"),
             .fc1 = experts(module + ".experts.gate_up_proj"),
-            .fc2 = experts(module + ".experts.down_proj"),
-            .top_k = top_k};
+            .fc2 = experts(module + ".experts.down_proj")};
   }
 
  private:
+  template <class As>
   struct shard {
-    heddle::checkpoint::shared_shard<T> bytes;
+    heddle::checkpoint::shared_shard<As> bytes;
     heddle::shape_t part, whole;
   };
 
-  [[nodiscard]] shard const& at(std::string const& name) const {
+  [[nodiscard]] shard<T> const& at(std::string const& name) const {
     auto const found = owned_.find(name);
     if (found == owned_.end()) throw heddle::error(heddle::error_kind::plan, "the model has no parameter " + name);
     return found->second;
   }
-  static heddle::matrix<T const> matrix_of(shard const& from) {
+  static heddle::matrix<T const> matrix_of(shard<T> const& from) {
     return {from.bytes.values.data(),
             heddle::extents<heddle::out_features, heddle::in_features>{from.part[0], from.part[1]}};
   }
-  static heddle::vector_view<T const> vector_of(shard const& from) {
+  static heddle::vector_view<T const> vector_of(shard<T> const& from) {
     return {from.bytes.values.data(), heddle::extents<heddle::hidden>{from.part[0]}};
   }
   [[nodiscard]] heddle::expert_linear<T> experts(std::string const& name) const {
-    shard const& from = at(name);
+    shard<T> const& from = at(name);
     heddle::extents<heddle::experts, heddle::out_features, heddle::in_features> const shape{from.part[0], from.part[1],
                                                                                             from.part[2]};
     return {.weight = {from.bytes.values.data(), shape},
@@ -79,7 +93,8 @@ class shards {
             .full_in = from.whole[2]};
   }
 
-  std::map<std::string, shard> owned_;
+  std::map<std::string, shard<T>> owned_;
+  std::map<std::string, shard<float>> exact_;
 };
 
 }  // namespace hf

@@ -98,6 +98,25 @@ TEST_CASE("config.json") {
   fails("--model /nowhere", "cannot open '/nowhere/config.json'");
 }
 
+TEST_CASE("a DeepSeek-V3 whose numbers or tensors do not fit") {
+  fails_after("deepseek_v3_h8", "config.json", "\"n_group\": 8", "\"n_group\": 6",
+              "n_group is 6 for 16 experts, a divisor is needed");
+  fails_after("deepseek_v3_h8", "config.json", "\"topk_group\": 4", "\"topk_group\": 1",
+              "num_experts_per_tok is 4, and the kept groups have 2 experts");
+  fails_after("deepseek_v3_h8", "config.json", "\"kv_lora_rank\": 10", "\"kv_lora_rank\": 11",
+              "'model.layers.0.self_attn.kv_a_proj_with_mqa.weight' has the shape [14, 32], expected [15, 32]");
+  fails_after("deepseek_v3_h8", "config.json", "\"q_lora_rank\": 12", "\"q_lora_rank\": null",
+              "no tensor 'model.layers.0.self_attn.q_proj.weight'");
+  fails_after("deepseek_v3_bf16", "config.json", "\"topk_method\": \"noaux_tc\"", "\"topk_method\": \"greedy\"",
+              "topk_method \"greedy\" Fix: use a model with noaux_tc");
+  fails_after("deepseek_v3_h8", "config.json", "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 2",
+              "tensors that a deepseek_v3 of this config.json does not have");
+  fails_after("deepseek_v3_h8", "model.safetensors", "layers.1.mlp.gate.e_score_correction_bias",
+              "layers.1.mlp.gate.e_score_correction_bits",
+              "no tensor 'model.layers.1.mlp.gate.e_score_correction_bias'");
+  fails("--model " + trial::golden() + "/models/deepseek_v3_odd --ranks 4 --tp 4", "6 attention heads do not divide");
+}
+
 TEST_CASE("weights that are missing, truncated or malformed") {
   scratch const folder;
   std::string const copy = folder.copy_of("qwen3_moe_demo");

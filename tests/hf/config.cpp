@@ -4,6 +4,7 @@
 
 #include "hf/model.hpp"
 
+#include <cmath>
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fstream>
@@ -74,6 +75,87 @@ TEST_CASE("what is left out takes the model's own value") {
   CHECK(olmoe.kv_heads == 16);
   CHECK(olmoe.experts == 64);
   CHECK(olmoe.clip == 0);
+}
+
+TEST_CASE("a DeepSeek-V3 that leaves everything out is the published one") {
+  hf::config const v3 = read("deepseek_v3", "");
+  CHECK(v3.epsilon == 1e-6F);
+  CHECK(v3.theta == 1e4F);
+  CHECK(v3.kv_heads == 16);
+  CHECK(v3.narrow.query == 1536);
+  CHECK(v3.narrow.kv == 512);
+  CHECK(v3.narrow.rope == 64);
+  CHECK(v3.head_dim == 192);
+  CHECK(v3.value_dim == 128);
+  CHECK(v3.adjacent);
+  CHECK(v3.sharpness == 1);
+  CHECK(v3.stretch.factor == 1);
+  CHECK(v3.experts == 256);
+  CHECK(v3.top_k == 8);
+  CHECK(v3.groups == 8);
+  CHECK(v3.groups_kept == 4);
+  CHECK(v3.renormalise);
+  CHECK(v3.route_scale == 2.5F);
+  CHECK(v3.expert_ffn == 2048);
+  CHECK(v3.shared_ffn == 2048);
+  CHECK(v3.dense_ffn == 32);
+  CHECK(v3.sparse == std::vector<bool>{false, false});  // of three dense ones
+  CHECK_FALSE(v3.attention_bias);
+}
+
+TEST_CASE("what a DeepSeek-V3 says of its layers and attention") {
+  hf::config const read_one = read("deepseek_v3", R"("first_k_dense_replace":1,"n_routed_experts":12,"n_group":3,
+      "topk_group":2,"num_experts_per_tok":5,"q_lora_rank":null,"qk_nope_head_dim":6,"qk_rope_head_dim":4,"v_head_dim":3,
+      "rope_interleave":false,"n_shared_experts":2,"moe_intermediate_size":7,"norm_topk_prob":false,"head_dim":64,
+      "num_key_value_heads":16,"scoring_func":"sigmoid","topk_method":"noaux_tc","moe_layer_freq":1)");
+  CHECK(read_one.sparse == std::vector<bool>{false, true});
+  CHECK(read_one.narrow.query == 0);
+  CHECK(read_one.head_dim == 10);
+  CHECK(read_one.value_dim == 3);
+  CHECK_FALSE(read_one.adjacent);
+  CHECK(read_one.shared_ffn == 14);
+  CHECK_FALSE(read_one.renormalise);
+  CHECK(read("deepseek_v3", R"("first_k_dense_replace":0)").dense_ffn == 0);
+  CHECK(read("deepseek_v3", R"("first_k_dense_replace":9)").sparse == std::vector<bool>{false, false});
+}
+
+TEST_CASE("yarn, as the published DeepSeek-V3 has it") {
+  hf::config const v3 = read("deepseek_v3", R"("rope_scaling":{"type":"yarn","factor":40,"beta_fast":32,"beta_slow":1,
+      "mscale":1.0,"mscale_all_dim":1.0,"original_max_position_embeddings":4096})");
+  CHECK(v3.stretch.factor == 40);
+  CHECK(v3.stretch.trained == 4096);
+  CHECK(v3.stretch.amplitude == 1);
+  double const sharper = 0.1 * std::log(40.0) + 1;
+  CHECK(v3.sharpness == doctest::Approx(sharper * sharper));
+  hf::config const plain = read("deepseek_v3", R"("rope_parameters":{"rope_type":"yarn","factor":4,"rope_theta":7,
+      "original_max_position_embeddings":16})");
+  CHECK(plain.theta == 7);
+  CHECK(plain.stretch.amplitude == doctest::Approx(0.1 * std::log(4.0) + 1));
+  CHECK(plain.sharpness == 1);
+  CHECK(read("deepseek_v3", R"("max_position_embeddings":64,"rope_scaling":{"type":"yarn",
+      "original_max_position_embeddings":16})")
+            .stretch.factor == 4);
+  for (char const* const scaling : {R"({"type":"yarn","factor":4})", R"({"type":"yarn","factor":0,
+      "original_max_position_embeddings":16})",
+                                    R"({"type":"yarn","original_max_position_embeddings":16})"}) {
+    std::string const more = std::string{R"("rope_scaling":)"} + scaling;
+    CHECK_MESSAGE(kind_of([&] { static_cast<void>(read("deepseek_v3", more)); }) == error_kind::format, more);
+  }
+}
+
+TEST_CASE("what a DeepSeek-V3 cannot be is told") {
+  for (char const* const more :
+       {R"("n_group":7)", R"("n_group":256)", R"("topk_group":9)", R"("topk_group":0)", R"("n_routed_experts":0)",
+        R"("n_routed_experts":16,"num_experts_per_tok":9)", R"("num_key_value_heads":8)", R"("qk_rope_head_dim":3)",
+        R"("kv_lora_rank":0)", R"("q_lora_rank":0)", R"("v_head_dim":0)", R"("n_shared_experts":0)",
+        R"("routed_scaling_factor":"2")", R"("first_k_dense_replace":-1)"}) {
+    CHECK_MESSAGE(kind_of([&] { static_cast<void>(read("deepseek_v3", more)); }) == error_kind::format, more);
+  }
+  for (char const* const more :
+       {R"("scoring_func":"softmax")", R"("topk_method":"greedy")", R"("moe_layer_freq":2)", R"("hidden_act":"gelu")",
+        R"("quantization_config":{"fmt":"e4m3"})", R"("rope_scaling":{"type":"linear","factor":2})"}) {
+    CHECK_MESSAGE(kind_of([&] { static_cast<void>(read("deepseek_v3", more)); }) == error_kind::unsupported, more);
+  }
 }
 
 TEST_CASE("old and new spellings") {

@@ -82,6 +82,11 @@ TEST_CASE("olmoe_odd") { everything("olmoe_odd"); }
 TEST_CASE("olmoe_gqa") { everything("olmoe_gqa"); }
 TEST_CASE("olmoe_bf16") { everything("olmoe_bf16"); }
 TEST_CASE("olmoe_bf16 in bf16") { everything("olmoe_bf16", hf::dtype_kind::bf16); }
+TEST_CASE("deepseek_v3_h8") { everything("deepseek_v3_h8"); }
+TEST_CASE("deepseek_v3_odd") { everything("deepseek_v3_odd"); }
+TEST_CASE("deepseek_v3_yarn") { everything("deepseek_v3_yarn"); }
+TEST_CASE("deepseek_v3_bf16") { everything("deepseek_v3_bf16"); }
+TEST_CASE("deepseek_v3_bf16 in bf16") { everything("deepseek_v3_bf16", hf::dtype_kind::bf16); }
 
 TEST_CASE("fewer sequences than data parallel ranks, and a single token") {
   subject const on{"qwen3_moe_demo"};

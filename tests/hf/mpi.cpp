@@ -57,6 +57,9 @@ TEST_CASE("mpi: all_gather and grouped experts, seven processes for ten experts"
 TEST_CASE("mpi: masked and grouped experts, five processes") {
   same_bits(model("mixtral_top1") + " --ep 5 --dispatcher masked --expert grouped", 5);
 }
+TEST_CASE("mpi: latent attention, groups of experts, a shared expert") {
+  same_bits(model("deepseek_v3_odd") + " --tp 2 --ep 3", 6);
+}
 TEST_CASE("mpi: bf16") { same_bits(model("qwen3_moe_bf16") + " --tp 2 --ep 2 --dtype bf16", 4); }
 
 TEST_CASE("mpi: errors are said once") {

@@ -29,7 +29,7 @@ void compare_bytes(trial::subject const& on, hf::choice const& chosen) {
 }  // namespace
 
 TEST_CASE("the plan's bytes are the measured ones") {
-  for (char const* const name : {"qwen3_moe_demo", "olmoe_h8", "mixtral_h8", "qwen3_moe_odd"}) {
+  for (char const* const name : {"qwen3_moe_demo", "olmoe_h8", "mixtral_h8", "qwen3_moe_odd", "deepseek_v3_h8"}) {
     trial::subject const on{name};
     for (hf::choice chosen : trial::meshes(on.whole.settings)) {
       if (chosen.ranks != 8 && chosen.ranks != 6 && chosen.ranks != 2) continue;
@@ -61,6 +61,31 @@ TEST_CASE("shapes in the table tile every parameter") {
   auto const& embedding = table[0].parameters.at(0);
   CHECK(embedding.parts[0] == heddle::shape_t{66, 24});
   CHECK(embedding.parts[1] == heddle::shape_t{65, 24});
+}
+
+TEST_CASE("the table of a DeepSeek-V3: latents are whole, what heads need is cut") {
+  trial::subject const on{"deepseek_v3_odd"};
+  hf::choice const chosen{.ranks = 3, .tp = 3, .ep = 3};
+  auto const table = hf::plan_table(on.whole, chosen, hf::grid_of(chosen, on.whole.settings), on.tokens);
+  auto const of = [&](std::string const& name) -> hf::planned_parameter const& {
+    for (auto const& layer : table) {
+      for (auto const& each : layer.parameters) {
+        if (each.name == name) return each;
+      }
+    }
+    FAIL("no parameter ", name);
+    return table[0].parameters[0];
+  };
+  using shapes = std::vector<heddle::shape_t>;
+  CHECK(of("self_attn.kv_a_proj_with_mqa.weight").style == "mla_kv_a_proj<tp>");
+  CHECK(of("self_attn.kv_a_proj_with_mqa.weight").parts == shapes(3, {9, 24}));
+  CHECK(of("self_attn.kv_a_proj_with_mqa.bias").parts == shapes(3, {9}));
+  CHECK(of("self_attn.q_proj.weight").parts == shapes(3, {16, 24}));    // 2 of 6 heads of 8
+  CHECK(of("self_attn.kv_b_proj.weight").parts == shapes(3, {22, 7}));  // 2 of 6 heads of 6 and 5
+  CHECK(of("self_attn.o_proj.weight").parts == shapes(3, {24, 10}));
+  CHECK(of("mlp.gate.e_score_correction_bias").parts == shapes(3, {15}));
+  CHECK(of("mlp.shared_experts.gate_up_proj.weight").parts == shapes(3, {12, 24}));
+  CHECK(of("mlp.shared_experts.gate_up_proj.weight").style == "packed_colwise<tp>");
 }
 
 TEST_CASE("numbers are listed in runs") {

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_moe.hpp"
+
+namespace hf {
+
+template heddle::rows<heddle::bf16 const> run_moe<softmax_router, heddle::bf16>(choice const&, execution&,
+                                                                                moe_weights<heddle::bf16> const&,
+                                                                                heddle::rows<heddle::bf16 const>);
+template heddle::rows<heddle::bf16 const> run_moe<normalised_softmax_router, heddle::bf16>(
+    choice const&, execution&, moe_weights<heddle::bf16> const&, heddle::rows<heddle::bf16 const>);
+
+}  // namespace hf
