@@ -22,6 +22,7 @@
 #include <heddle/compute/expert_gemm.hpp>
 #include <heddle/compute/gate_scale.hpp>
 #include <heddle/compute/gemm.hpp>
+#include <heddle/compute/glu_layout.hpp>
 #include <heddle/compute/mask_routing.hpp>
 #include <heddle/compute/norm.hpp>
 #include <heddle/compute/parameter.hpp>
@@ -103,6 +104,7 @@
 #include <heddle/layer/reduce_gradients.hpp>
 #include <heddle/layer/routing.hpp>
 #include <heddle/layer/run.hpp>
+#include <heddle/layer/run_activation.hpp>
 #include <heddle/layer/run_chunks.hpp>
 #include <heddle/layer/run_collective.hpp>
 #include <heddle/layer/run_columns.hpp>
@@ -114,6 +116,7 @@
 #include <heddle/layer/run_router.hpp>
 #include <heddle/layer/run_rows.hpp>
 #include <heddle/layer/run_token_gate.hpp>
+#include <heddle/layer/saved_bytes.hpp>
 #include <heddle/layer/value.hpp>
 #include <heddle/layer/walk.hpp>
 #include <heddle/layer/walk_back.hpp>

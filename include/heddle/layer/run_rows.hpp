@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the operations that work row by row do at run time: norms, embeddings, activations, parts of rows.
+// What the operations that work row by row do at run time: norms, embeddings, parts of rows.
 #pragma once
 
-#include <heddle/compute/activation.hpp>
 #include <heddle/compute/columns.hpp>
 #include <heddle/compute/embedding.hpp>
 #include <heddle/compute/norm.hpp>
 #include <heddle/compute/parameter.hpp>
 #include <heddle/compute/spread.hpp>
 #include <heddle/kernel/embedding.hpp>
-#include <heddle/kernel/glu.hpp>
 #include <heddle/kernel/rms_norm.hpp>
 #include <heddle/kernel/scale.hpp>
 #include <heddle/layer/bundle.hpp>
@@ -116,39 +114,6 @@ void accumulate(embed<From, To, placement<on<Group, sharded<Axis, Partition>>>>,
       .first = detail::first_id<Group, Axis, Partition>(frame),
       .gradient = frame.template gradient<whole>().weight};
   frame.launch(sum, sum.blocks());
-}
-
-template <class Activation>
-struct kernel_of;
-template <>
-struct kernel_of<silu> {
-  using type = kernel::silu;
-};
-
-template <class Activation, class From, class To, class Frame, class Element, class Memory>
-auto run(glu<Activation, From, To>, Frame& frame, activation<Element, Memory> x) {
-  using value = std::remove_const_t<Element>;
-  index_t const width = x.data.template size<hidden>();
-  if (width % 2 != 0) detail::check_width("the input of a gated activation", width, width + 1);
-  auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), width / 2);
-  frame.launch(kernel::glu<typename kernel_of<Activation>::type, value, Memory>{.gate_up = x.data, .y = y},
-               x.data.template size<tokens>());
-  return activation<value, Memory>{y, x.full_hidden / 2};
-}
-
-template <class Activation, class From, class To, class Frame, class X, class Element, class Memory>
-auto run(glu_grad<Activation, From, To>, Frame& frame, kept<activation<X, Memory>> const& saved,
-         activation<Element, Memory> dy) {
-  using value = std::remove_const_t<Element>;
-  auto const x = std::get<0>(saved.values).data;
-  detail::check_width("the gradient of a gated activation", 2 * dy.data.template size<hidden>(),
-                      x.template size<hidden>());
-  auto dx = frame.template scratch_rows<value>(x.template size<tokens>(), x.template size<hidden>());
-  frame.launch(
-      kernel::glu_grad<typename kernel_of<Activation>::type, value, Memory>{
-          .gate_up = x, .dy = dy.data, .dgate_up = dx},
-      x.template size<tokens>());
-  return activation<value, Memory>{dx, 2 * dy.full_hidden};
 }
 
 // -- spread, its own conjugate

@@ -34,10 +34,15 @@ constexpr detail::priced_value price(normalise<At, W, R>, P& p, detail::priced_v
   p.keep(x);
   return x;
 }
-template <class P, class A, class F, class T>
-constexpr detail::priced_value price(glu<A, F, T>, P& p, detail::priced_value x) {
+template <class P, class A, class F, class T, class L>
+constexpr detail::priced_value price(glu<A, F, T, L>, P& p, detail::priced_value x) {
   x.width /= 2;
   x.full_width /= 2;
+  p.keep(x);
+  return x;
+}
+template <class P, class A, class At>
+constexpr detail::priced_value price(activate<A, At>, P& p, detail::priced_value x) {
   p.keep(x);
   return x;
 }

@@ -10,9 +10,9 @@ namespace {
 
 using packed = placement<on<tp, sharded<hidden, segmented<ceil_chunk, 1, 1>>>>;
 using plain = placement<on<tp, sharded<hidden>>>;
-struct gelu {
-  static constexpr fixed_string glu_name = "geglu";
-  static constexpr fixed_string glu_grad_name = "geglu_grad";
+struct mine {
+  static constexpr fixed_string glu_name = "my_glu";
+  static constexpr fixed_string glu_grad_name = "my_glu_grad";
 };
 
 }  // namespace
@@ -27,7 +27,28 @@ TEST_CASE("glu: lawful on any placement, not linear, its gradient linear") {
 
 TEST_CASE("glu: a user's activation names itself") {
   CHECK(describe<glu<silu, packed, plain>>() == "swiglu");
-  CHECK(describe<glu<gelu>>() == "geglu");
-  CHECK(describe<conjugate_t<glu<gelu>>>() == "geglu_grad");
-  static_assert(obeys_law<glu<gelu, packed, plain>>);
+  CHECK(describe<glu<mine>>() == "my_glu");
+  CHECK(describe<conjugate_t<glu<mine>>>() == "my_glu_grad");
+  static_assert(obeys_law<glu<mine, packed, plain>>);
+}
+
+TEST_CASE("glu: a layout is part of the type, forward and back") {
+  using pairs = placement<on<tp, sharded<hidden, interleaved::packed>>>;
+  using op = glu<gpt_oss, pairs, plain, interleaved>;
+  static_assert(obeys_law<op> && std::same_as<op::conjugate, glu_grad<gpt_oss, pairs, plain, interleaved>>);
+  static_assert(!std::same_as<op, glu<gpt_oss, pairs, plain>>);
+  CHECK(describe<op>() == "gpt_oss");
+}
+
+TEST_CASE("every activation of the peers has its names") {
+  CHECK(describe<sequence<glu<silu>, glu<gelu>, glu<quick_gelu>, glu<relu>, glu<gpt_oss>, glu<clamped_silu<7>>>>() ==
+        "swiglu geglu quick_geglu reglu gpt_oss clamped_swiglu");
+  CHECK(describe<sequence<activate<squared_relu>, activate<relu>, activate<gelu>, activate<silu>>>() ==
+        "squared_relu relu gelu silu");
+}
+
+TEST_CASE("activate: lawful, not linear, keeps its input") {
+  static_assert(obeys_law<activate<relu>> && obeys_law<activate<gelu, plain>> && !activate<relu>::linear);
+  static_assert(activate<relu>::keeps == keep::inputs && activate_grad<relu>::linear);
+  CHECK(describe<conjugate_t<activate<squared_relu>>>() == "squared_relu_grad");
 }
