@@ -4,7 +4,7 @@
 #pragma once
 
 #include <heddle/layer/walk_weights.hpp>
-#include <memory>
+#include <new>
 #include <optional>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -50,7 +50,7 @@ auto run_beside(Frame& frame, Body const& body) {
   static_assert(std::is_trivially_destructible_v<result_type>);  // the workspace runs no destructors
   auto& execution = frame.execution();
   using execution_type = std::remove_reference_t<decltype(execution)>;
-  auto* const result = std::construct_at(execution.template allocate<std::optional<result_type>>(1));
+  auto* const result = new (execution.template allocate<std::optional<result_type>>(1)) std::optional<result_type>{};
   if constexpr (has_lane<execution_type>) {
     if (auto* const lane = execution.lane(); lane != nullptr) {
       auto work = [result, body, on = &lane->execution(), weights = &frame.weights(), inputs = frame.inputs] {
@@ -61,7 +61,7 @@ auto run_beside(Frame& frame, Body const& body) {
       };
       using job_type = decltype(work);
       static_assert(std::is_trivially_destructible_v<job_type>);
-      lane->start(*std::construct_at(execution.template allocate<job_type>(1), work));
+      lane->start(*new (execution.template allocate<job_type>(1)) job_type{work});
       return later<result_type, execution_type>{result, &execution};
     }
   }

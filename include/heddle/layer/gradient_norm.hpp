@@ -2,7 +2,7 @@
 // The norm of all gradients of a model, every element counted once however its parameter is cut, and clipping by it.
 #pragma once
 
-#include <cmath>
+#include <heddle/kernel/math.hpp>
 #include <heddle/kernel/power_sum.hpp>
 #include <heddle/layer/reduce_gradients.hpp>
 
@@ -13,7 +13,7 @@ struct norm_1 : kernel::power_1 {
   [[nodiscard]] static double root(double total) { return total; }
 };
 struct norm_2 : kernel::power_2 {
-  [[nodiscard]] static double root(double total) { return std::sqrt(total); }
+  [[nodiscard]] static double root(double total) { return kernel::square_root(total); }
 };
 struct norm_inf : kernel::power_inf {
   [[nodiscard]] static double root(double total) { return total; }
