@@ -173,7 +173,7 @@ SPECS = [
         name="deepseek_v3_odd", family="deepseek_v3", seed=4200, batch=3, seq=9, style="published", shards=2,
         bias=-0.6,
         config=dict(hidden_size=24, num_attention_heads=6, num_key_value_heads=6, q_lora_rank=None,
-                    kv_lora_rank=7, qk_nope_head_dim=6, qk_rope_head_dim=2, v_head_dim=5,
+                    kv_lora_rank=7, qk_nope_head_dim=6, qk_rope_head_dim=4, v_head_dim=5,
                     intermediate_size=37, moe_intermediate_size=9, n_routed_experts=15,
                     n_shared_experts=2, num_experts_per_tok=5, n_group=5, topk_group=3,
                     norm_topk_prob=False, routed_scaling_factor=1.7, first_k_dense_replace=1,

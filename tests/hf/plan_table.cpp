@@ -78,9 +78,9 @@ TEST_CASE("the table of a DeepSeek-V3: latents are whole, what heads need is cut
   };
   using shapes = std::vector<heddle::shape_t>;
   CHECK(of("self_attn.kv_a_proj_with_mqa.weight").style == "mla_kv_a_proj<tp>");
-  CHECK(of("self_attn.kv_a_proj_with_mqa.weight").parts == shapes(3, {9, 24}));
-  CHECK(of("self_attn.kv_a_proj_with_mqa.bias").parts == shapes(3, {9}));
-  CHECK(of("self_attn.q_proj.weight").parts == shapes(3, {16, 24}));    // 2 of 6 heads of 8
+  CHECK(of("self_attn.kv_a_proj_with_mqa.weight").parts == shapes(3, {11, 24}));
+  CHECK(of("self_attn.kv_a_proj_with_mqa.bias").parts == shapes(3, {11}));
+  CHECK(of("self_attn.q_proj.weight").parts == shapes(3, {20, 24}));    // 2 of 6 heads of 10
   CHECK(of("self_attn.kv_b_proj.weight").parts == shapes(3, {22, 7}));  // 2 of 6 heads of 6 and 5
   CHECK(of("self_attn.o_proj.weight").parts == shapes(3, {24, 10}));
   CHECK(of("mlp.gate.e_score_correction_bias").parts == shapes(3, {15}));
