@@ -3,16 +3,18 @@
 #pragma once
 
 #include "answer.hpp"
+#include "choice.hpp"
 #include "communicator.hpp"
 
 namespace probe {
+
+/// Throws unsupported where the layer asks for what the build does not have. To be called before a rank starts.
+template <class T>
+void require_supported(problem<T> const& of, choice const& chosen);
 
 /// Runs the layer on this rank's chunk of the tokens, forward and, where the problem has a grad_output, backward;
 /// collective over `world`. The answer is complete on rank 0.
 template <class T>
 [[nodiscard]] answer<T> run_layer(communicator& world, problem<T> const& of, choice const& chosen);
-
-extern template answer<float> run_layer<float>(communicator&, problem<float> const&, choice const&);
-extern template answer<double> run_layer<double>(communicator&, problem<double> const&, choice const&);
 
 }  // namespace probe

@@ -14,6 +14,7 @@ any_problem prepare(options const& given, choice& chosen) {
   if (given.problem) std::rethrow_exception(given.problem);
   any_problem result = read_problem(given.in);
   require_writable(given.out);
+  std::visit([&](auto const& of) { require_supported(of, chosen); }, result);
   if (chosen.threads == 0) {
     int const machine = static_cast<int>(std::thread::hardware_concurrency());
     chosen.threads = machine > chosen.ranks ? machine / chosen.ranks : 1;

@@ -80,6 +80,7 @@ inline settings drawn_settings(dice& with, sizes const& of) {
   is.interleaved = with.one_in(2);
   if (with.one_in(3)) is.capacity_factor = 0.25 * static_cast<double>(1 + with.roll(6));
   is.by_position = with.one_in(2);
+  is.pad_to_capacity = is.capacity_factor && with.one_in(3);
   if (with.one_in(2)) is.aux_loss_coeff = 0.5;
   is.aux_loss = static_cast<loss_kind>(with.roll(3));
   is.sequence_length = 1;
@@ -133,6 +134,7 @@ inline std::string config_text(settings const& is) {
   word("activation", activations[static_cast<int>(is.activation)]);
   if (is.interleaved) word("glu_layout", "interleaved");
   if (is.capacity_factor) number("capacity_factor", *is.capacity_factor);
+  if (is.pad_to_capacity) text += ",\"pad_to_capacity\":true";
   if (is.by_position) word("drop", "position");
   if (is.aux_loss_coeff) {
     number("aux_loss_coeff", *is.aux_loss_coeff);

@@ -35,7 +35,8 @@ struct settings {
   activation_kind activation = activation_kind::swiglu;
   bool interleaved = false;  ///< glu_layout: gate in the even rows
   std::optional<double> capacity_factor{};
-  bool by_position = false;  ///< drop
+  bool by_position = false;      ///< drop
+  bool pad_to_capacity = false;  ///< makes no difference to any result
   std::optional<double> aux_loss_coeff{}, z_loss_coeff{}, bias_update_rate{};
   loss_kind aux_loss = loss_kind::megatron;
   index_t sequence_length = 0;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The three families of policies behind interfaces, so that each member is compiled once and any three can be combined
+// at run time. One object serves one step of one rank: it keeps what the backward pass needs.
+#pragma once
+
+#include "choice.hpp"
+#include "config.hpp"
+#include "execution.hpp"
+
+namespace probe {
+
+/// Tokens to tokens and routing weights.
+template <class T>
+class router {
+ public:
+  virtual ~router() = default;
+  virtual routed<T> forward(bench<T> const& with, rows_of<T> tokens) = 0;
+  /// The gradient of the tokens.
+  virtual rows_of<T> backward(bench<T> const& with, routed<T> const& gradient) = 0;
+  /// Adds the gradients of the parameters; after `backward`.
+  virtual void accumulate(bench<T> const& with, gradients_of<T> const& to) = 0;
+  /// Sums them over the ranks.
+  virtual void reduce(bench<T> const& with, gradients_of<T> const& of) = 0;
+};
+
+/// Tokens to the ranks of their experts and home: a dispatcher, with the weights on board or left at the origin.
+template <class T>
+class transport {
+ public:
+  virtual ~transport() = default;
+  virtual arrived<T> dispatch(bench<T> const& with, routed<T> const& tokens) = 0;
+  /// `gates` are those that stayed at the origin.
+  virtual rows_of<T> combine(bench<T> const& with, rows_of<T> rows, gates_of<T> gates) = 0;
+  /// The gradients of what `combine` got.
+  virtual arrived<T> combine_backward(bench<T> const& with, rows_of<T> gradient) = 0;
+  virtual routed<T> dispatch_backward(bench<T> const& with, arrived<T> const& gradient) = 0;
+};
+
+/// Rows in expert order through their experts.
+template <class T>
+class expert {
+ public:
+  virtual ~expert() = default;
+  virtual rows_of<T> forward(bench<T> const& with, arrived<T> const& rows) = 0;
+  /// The gradients of rows and, unless they stayed at the origin, of their weights.
+  virtual arrived<T> backward(bench<T> const& with, rows_of<T> gradient) = 0;
+  virtual void accumulate(bench<T> const& with, gradients_of<T> const& to) = 0;
+  virtual void reduce(bench<T> const& with, gradients_of<T> const& of) = 0;
+};
+
+/// The members that the settings and the user ask for. Throws unsupported for what the build does not have.
+template <class T>
+[[nodiscard]] std::unique_ptr<router<T>> make_router(config const& is);
+template <class T>
+[[nodiscard]] std::unique_ptr<transport<T>> make_transport(choice const& is);
+template <class T>
+[[nodiscard]] std::unique_ptr<expert<T>> make_expert(config const& is, choice const& chosen);
+
+}  // namespace probe

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// moe_layer, started as a user does, against the oracle: every policy on some meshes, and random layers on random ones.
+#include "../support/oracle_draw.hpp"
+
+#include "judge.hpp"
+#include "process.hpp"
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using heddle::dtype;
+using oracle::at;
+using oracle::index_t;
+using process::scratch;
+
+// What this build of the probe has; it refuses the rest by name.
+constexpr char const* dispatchers[] = {"masked", "all_gather", "all_to_all"};
+constexpr char const* experts[] = {"sequential", "grouped"};
+void leave_out_what_is_refused(oracle::sizes& of, oracle::settings& is) {
+  of.expert_bias = of.biases = of.shared_expert = of.shared_gate = of.padding = false;
+  is.groups = is.groups_kept = 1;
+  is.activation = oracle::activation_kind::swiglu;
+  is.interleaved = is.pad_to_capacity = false;
+  is.capacity_factor.reset();
+  is.aux_loss_coeff.reset();
+  is.z_loss_coeff.reset();
+  is.bias_update_rate.reset();
+}
+constexpr char const* places[] = {"activation", "output", "origin"};
+
+struct mesh {
+  int ranks, ep, etp;
+};
+/// Every W, B, C with B * C dividing W.
+std::vector<mesh> all_meshes() {
+  std::vector<mesh> all;
+  for (int const ranks : {1, 2, 3, 4, 6, 8}) {
+    for (int ep = 1; ep <= ranks; ++ep) {
+      for (int etp = 1; ep * etp <= ranks; ++etp) {
+        if (ranks % (ep * etp) == 0) all.push_back({ranks, ep, etp});
+      }
+    }
+  }
+  return all;
+}
+std::string text_of(mesh const& on) {
+  return "--ranks " + std::to_string(on.ranks) + " --ep " + std::to_string(on.ep) + " --etp " + std::to_string(on.etp);
+}
+
+/// Runs the probe and compares; on success nothing is said.
+void agrees(oracle::layer of, dtype type, mesh const& on, std::string const& policies) {
+  if (type == dtype::f32) of = process::in_float(of);
+  scratch const folder;
+  std::string const in = folder.file("in.safetensors");
+  std::string const out = folder.file("out.safetensors");
+  process::input{of, type}.write(in);
+  std::string const arguments = text_of(on) + " " + policies + (of.is.weight_at_input ? " --weight-at input" : "");
+  CAPTURE(arguments);
+  CAPTURE(oracle::config_text(of.is));
+  CAPTURE(of.tokens());
+  process::result const done = process::moe_layer("--in " + in + " --out " + out + " " + arguments);
+  REQUIRE_MESSAGE(done.code == 0, done.err);
+  CHECK(done.err.empty());
+  CHECK(judge::complaint(out, of, oracle::run_layer(of, on.ranks), type) == "");
+}
+
+/// A layer whose decisions on so many ranks are clear enough for `type`.
+oracle::layer clear_layer(oracle::dice& with, dtype type, int ranks) {
+  for (;;) {
+    oracle::sizes sizes = oracle::drawn_sizes(with);
+    oracle::settings is = oracle::drawn_settings(with, sizes);
+    leave_out_what_is_refused(sizes, is);
+    oracle::layer of = oracle::filled(sizes, is, with.seed());
+    if (type == dtype::f64) return of;
+    oracle::result const done = oracle::run_layer(process::in_float(of), ranks);
+    if (done.margin >= 1e-5 && done.kink >= 1e-5) return of;
+  }
+}
+
+template <std::size_t Count>
+std::string one_of(oracle::dice& with, char const* const (&names)[Count]) {
+  return names[at(with.roll(Count))];
+}
+
+std::string drawn_policies(oracle::dice& with, bool input) {
+  return "--dispatcher " + one_of(with, dispatchers) + " --expert " + one_of(with, experts) +
+         (input ? "" : " --weight-at " + one_of(with, places)) + (with.one_in(2) ? " --recompute" : "") +
+         (with.one_in(2) ? " --delay-wgrad" : "");
+}
+
+}  // namespace
+
+TEST_CASE("every dispatcher with every place of the weight, on a mesh with all three groups") {
+  oracle::sizes const sizes{.tokens = 11, .hidden = 6, .experts = 5, .width = 3, .router_bias = true};
+  for (char const* const dispatcher : dispatchers) {
+    for (bool const input : {false, true}) {
+      oracle::layer const of = oracle::filled(sizes, {.top_k = 3, .normalize = true, .weight_at_input = input}, 21);
+      for (char const* const place : places) {
+        if (input && place != places[0]) continue;
+        std::string const at = input ? "" : std::string{" --weight-at "} + place;
+        agrees(of, dtype::f64, {8, 2, 2}, std::string{"--dispatcher "} + dispatcher + at);
+      }
+    }
+  }
+}
+
+TEST_CASE("every expert, its activation computed again or its weight gradients delayed") {
+  oracle::sizes const sizes{.tokens = 9, .experts = 4, .width = 5};
+  for (char const* const expert : experts) {
+    for (char const* const more : {"", " --recompute", " --delay-wgrad", " --recompute --delay-wgrad"})
+      agrees(oracle::filled(sizes, {.top_k = 2}, 22), dtype::f64, {4, 2, 2}, std::string{"--expert "} + expert + more);
+  }
+}
+
+TEST_CASE("random layers under random policies on random meshes") {
+  oracle::dice with{77};
+  auto const meshes = all_meshes();
+  for (int draw = 0; draw < 60; ++draw) {
+    CAPTURE(draw);
+    dtype const type = with.one_in(2) ? dtype::f32 : dtype::f64;
+    mesh const& on = meshes[at(with.roll(static_cast<index_t>(meshes.size())))];
+    oracle::layer const of = clear_layer(with, type, on.ranks);
+    agrees(of, type, on, drawn_policies(with, of.is.weight_at_input));
+  }
+}
+
+TEST_CASE("processes write what threads write, bit for bit") {
+  if (!process::has_mpi()) return;
+  scratch const folder;
+  std::string const in = folder.file("in.safetensors");
+  process::input{oracle::filled({.tokens = 9, .experts = 5}, {.top_k = 2}, 23), dtype::f32}.write(in);
+  for (char const* const dispatcher : dispatchers) {
+    CAPTURE(std::string{dispatcher});
+    std::string const arguments = "--in " + in + " --ranks 4 --ep 2 --etp 2 --dispatcher " + dispatcher + " --out ";
+    process::result const threads = process::moe_layer(arguments + folder.file("threads"));
+    process::result const processes = process::under_mpirun(4, arguments + folder.file("processes"));
+    REQUIRE_MESSAGE(threads.code == 0, threads.err);
+    REQUIRE_MESSAGE(processes.code == 0, processes.err);
+    CHECK(process::text_of_file(folder.file("threads")) == process::text_of_file(folder.file("processes")));
+  }
+}
