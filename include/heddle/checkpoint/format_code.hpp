@@ -53,9 +53,19 @@ enum class format_code : std::uint8_t {
   index_missing_tensor,   ///< the index promises a tensor that its shard does not hold
   index_unlisted_tensor,  ///< a shard holds a tensor that the index does not name
   index_two_shards,       ///< a tensor lies in two shards
+  save_shards,            ///< the index of a save does not say in how many shards it is
+  save_mixed,             ///< a shard that belongs to another save than its index
+  part_of_save,           ///< a shard with parts of tensors, opened as if it were a whole checkpoint
+  part_text,              ///< the metadata of a part is not a shape and ranges
+  part_unknown,           ///< metadata of a part of a tensor that the shard does not hold
+  part_outside,           ///< ranges of a part beyond the whole tensor
+  part_shape,             ///< a part that has another shape than its ranges
+  part_disagree,          ///< parts of one tensor that differ in its shape or dtype
+  part_overlap,           ///< two parts of a tensor own the same element
+  part_hole,              ///< elements of a tensor that no part owns
 };
 /// How many codes there are.
-inline constexpr int format_codes = static_cast<int>(format_code::index_two_shards) + 1;
+inline constexpr int format_codes = static_cast<int>(format_code::part_hole) + 1;
 
 /// The name that stands in the text of the error.
 [[nodiscard]] constexpr std::string_view name_of(format_code code) {
@@ -100,6 +110,16 @@ inline constexpr int format_codes = static_cast<int>(format_code::index_two_shar
     case format_code::index_missing_tensor: return "index_missing_tensor";
     case format_code::index_unlisted_tensor: return "index_unlisted_tensor";
     case format_code::index_two_shards: return "index_two_shards";
+    case format_code::save_shards: return "save_shards";
+    case format_code::save_mixed: return "save_mixed";
+    case format_code::part_of_save: return "part_of_save";
+    case format_code::part_text: return "part_text";
+    case format_code::part_unknown: return "part_unknown";
+    case format_code::part_outside: return "part_outside";
+    case format_code::part_shape: return "part_shape";
+    case format_code::part_disagree: return "part_disagree";
+    case format_code::part_overlap: return "part_overlap";
+    case format_code::part_hole: return "part_hole";
   }
   return "unknown";
 }

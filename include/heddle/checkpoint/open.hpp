@@ -8,6 +8,7 @@
 #include <heddle/checkpoint/archive.hpp>
 #include <heddle/checkpoint/parse_header.hpp>
 #include <heddle/checkpoint/parse_index.hpp>
+#include <heddle/checkpoint/shard_part.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace checkpoint {
@@ -85,19 +86,22 @@ inline void append(std::vector<tensor_info>& tensors, parsed_header&& header, fi
   return file{path};
 }
 
-[[nodiscard]] inline archive open_index(std::string const& path, strict_limits const& limits) {
-  parsed_index index;
-  {
-    file const source{path};
-    if (source.size() > limits.header_bytes) {
-      fail(format_code::header_too_large, path + ": an index of " + std::to_string(source.size()) + " bytes");
-    }
-    std::vector<std::byte> text(static_cast<std::size_t>(source.size()));
-    source.read(0, text);
-    source.require_unchanged();
-    index = parse_index(text, limits);
-    require(index.judged, path);
+/// Reads and judges an index.
+[[nodiscard]] inline parsed_index load_index(std::string const& path, strict_limits const& limits) {
+  file const source{path};
+  if (source.size() > limits.header_bytes) {
+    fail(format_code::header_too_large, path + ": an index of " + std::to_string(source.size()) + " bytes");
   }
+  std::vector<std::byte> text(static_cast<std::size_t>(source.size()));
+  source.read(0, text);
+  source.require_unchanged();
+  parsed_index index = parse_index(text, limits);
+  require(index.judged, path);
+  return index;
+}
+
+[[nodiscard]] inline archive open_index(std::string const& path, strict_limits const& limits) {
+  parsed_index index = load_index(path, limits);
   std::string const folder = parent_of(path);
   std::map<std::string_view, std::size_t> numbers;  // file name -> position, in the order of names
   for (auto const& [tensor, name] : index.files) numbers.emplace(name, 0);
@@ -132,22 +136,32 @@ inline void append(std::vector<tensor_info>& tensors, parsed_header&& header, fi
   return {std::move(files), std::move(tensors), std::move(metadata)};
 }
 
-}  // namespace detail
-
-/// Opens `path`: a safetensors file, a *.index.json, or a folder with model.safetensors or, where that is missing,
-/// model.safetensors.index.json. All headers are read and checked; no tensor data is read.
-[[nodiscard]] inline archive open(std::string const& path, strict_limits const& limits = {}) {
+[[nodiscard]] inline archive open_any(std::string const& path, strict_limits const& limits = {}) {
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0) fail_io("open", path, errno);
   if (!S_ISDIR(facts.st_mode)) {
-    return path.ends_with(".index.json") ? detail::open_index(path, limits) : detail::open_single(path, limits);
+    return path.ends_with(".index.json") ? open_index(path, limits) : open_single(path, limits);
   }
   std::string const single = path + "/model.safetensors";
   std::string const index = single + ".index.json";
-  if (::stat(single.c_str(), &facts) == 0) return detail::open_single(single, limits);
-  if (::stat(index.c_str(), &facts) == 0) return detail::open_index(index, limits);
+  if (::stat(single.c_str(), &facts) == 0) return open_single(single, limits);
+  if (::stat(index.c_str(), &facts) == 0) return open_index(index, limits);
   throw error(error_kind::io, "'" + path + "' has neither model.safetensors nor model.safetensors.index.json",
               "name a folder that a Hugging Face model was saved to, or a safetensors file");
+}
+
+}  // namespace detail
+
+/// Opens `path`: a safetensors file, a *.index.json, or a folder with model.safetensors or, where that is missing,
+/// model.safetensors.index.json. All headers are read and checked; no tensor data is read. A save whose tensors lie in
+/// parts is `part_of_save`: `open_parts` reads it.
+[[nodiscard]] inline archive open(std::string const& path, strict_limits const& limits = {}) {
+  archive model = detail::open_any(path, limits);
+  auto const part = model.metadata().lower_bound(std::string{part_key});
+  if (part == model.metadata().end() || !part->first.starts_with(part_key)) return model;
+  fail(format_code::part_of_save,
+       path + ": holds a part of tensor " + shown(std::string_view{part->first}.substr(part_key.size())) + " only",
+       "open the folder of the save with open_parts");
 }
 
 }  // namespace checkpoint

@@ -12,6 +12,7 @@ namespace checkpoint {
 struct parsed_index {
   verdict judged;
   std::map<std::string, std::string> files;  ///< tensor name -> file name, one plain component
+  metadata_t metadata;                       ///< the strings directly inside "metadata"; anything else there is skipped
 };
 
 /// True for a name that cannot lead out of its folder: one component, no separator of any system, no NUL.
@@ -32,6 +33,7 @@ class index_document : public json_events<index_document> {
 
   bool opened(bool object) {
     if (depth() == 0) return object || refuse(format_code::not_object, "the index is an array, not an object");
+    if (depth() == 1) facts_ = object && key_at(1) == "metadata";
     if (depth() == 1 && in_map_) return found_ = object || wrong_map();
     return !in_map_ || wrong_map();
   }
@@ -52,7 +54,11 @@ class index_document : public json_events<index_document> {
   }
   bool value(json_scalar const& scalar) {
     if (depth() == 0) return refuse(format_code::not_object, "the index is not an object");
-    if (!in_map_) return true;
+    if (!in_map_) {
+      bool const fact = depth() == 2 && facts_ && scalar.what == json_scalar::kind::text;
+      if (fact) result.metadata.insert_or_assign(key_at(2), std::move(*scalar.text));
+      return true;
+    }
     if (depth() == 1 || scalar.what != json_scalar::kind::text) return wrong_map();
     if (!is_plain_file_name(*scalar.text)) {
       return refuse(format_code::index_file_name, "the file name " + shown(*scalar.text) + " is not a plain name");
@@ -64,7 +70,7 @@ class index_document : public json_events<index_document> {
  private:
   bool wrong_map() { return refuse(format_code::index_weight_map, "weight_map is not an object of file names"); }
 
-  bool in_map_ = false, found_ = false;
+  bool in_map_ = false, found_ = false, facts_ = false;
   std::size_t tensors_ = 0;
 };
 

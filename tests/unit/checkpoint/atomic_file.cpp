@@ -101,3 +101,32 @@ TEST_CASE("atomic_file: a process that is killed leaves the old file") {
   CHECK(WIFSIGNALED(status));
   CHECK(get(place / "f") == "old");
 }
+
+TEST_CASE("atomic_file: every step is announced before it happens, and one that throws leaves the old file") {
+  folder const place;
+  struct listener {
+    std::vector<std::string>* heard;
+    std::string refused;
+    void operator()(char const* step) const {
+      heard->push_back(step);
+      if (refused == step) throw heddle::error(heddle::error_kind::io, refused);
+    }
+  };
+  std::vector<std::string> const steps{"create", "write", "write", "sync", "rename", "sync folder"};
+  for (std::string const& refused : {std::string{}, steps[0], steps[1], steps[3], steps[4]}) {
+    CAPTURE(refused);
+    put(place / "f", "old");
+    std::vector<std::string> heard;
+    bool const good = kind_from([&] {
+                        heddle::checkpoint::basic_atomic_file<listener> target{place / "f", {&heard, refused}};
+                        target.write(bytes_of("ne"));
+                        target.write(bytes_of("w"));
+                        target.commit();
+                      }) == "none";
+    CHECK(good == refused.empty());
+    CHECK(get(place / "f") == (good ? "new" : "old"));
+    CHECK(place.files() == 1);
+    if (good) CHECK(heard == steps);
+    else CHECK(heard.back() == refused);
+  }
+}

@@ -25,6 +25,20 @@ TEST_CASE("parse_index: a good index") {
   CHECK(judge("{\"weight_map\":{}}") == format_code::none);
 }
 
+TEST_CASE("parse_index: the strings directly inside metadata are kept, and nothing else of it") {
+  auto const facts = [](std::string const& metadata) {
+    auto result = heddle::checkpoint::parse_index(
+        checkpoint_test::bytes_of("{\"metadata\":" + metadata + ",\"weight_map\":{\"w\":\"x\"}}"));
+    CHECK(result.judged.good());
+    CHECK(result.files.size() == 1);
+    return result.metadata;
+  };
+  CHECK(facts(R"({"a":"1","b":2,"c":{"d":"3"},"e":["4"],"f":null,"g":"5"})") ==
+        heddle::checkpoint::metadata_t{{"a", "1"}, {"g", "5"}});
+  CHECK(facts(R"(["a","b"])").empty());
+  CHECK(facts(R"("a")").empty());
+}
+
 TEST_CASE("parse_index: rows 46 and 47, what is refused") {
   CHECK(judge("") == format_code::json);
   CHECK(judge("[]") == format_code::not_object);
