@@ -304,6 +304,6 @@ TEST_CASE("processes: a mistake is said once, and the job ends") {
   };
   refused("--ranks 2", "config.top_k is 9, the router has 4 experts");
   refused("--ranks 2 --ep 3", "which does not divide the 2 ranks");
-  whole().write(in);
+  input{oracle::filled({}, {.top_k = 2}, 5), dtype::f32}.write(in);
   refused("--ranks 3", "--ranks is 3 and the job has 2 processes Fix: start it as mpirun -np 3");
 }
