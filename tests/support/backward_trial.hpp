@@ -6,8 +6,8 @@
 #include "dense_gradients.hpp"
 #include "style_trial.hpp"
 
-#include <functional>
 #include <heddle/layer/backward.hpp>
+#include <heddle/layer/each_gradient.hpp>
 #include <heddle/layer/saved_bytes.hpp>
 #include <heddle/sequence/parameter_gradients.hpp>
 #include <thread>
@@ -127,28 +127,12 @@ inline std::vector<double> doubles(heddle::no_gradient) { return {}; }
 
 /// All numbers of parameter gradients, one list a parameter, in the order of parameter_gradients_t.
 using gradient_lists = std::vector<std::vector<double>>;
-template <class T>
-gradient_lists lists_of(heddle::linear_gradient<T> const& g) {
-  return {doubles(g.weight), doubles(g.bias)};
-}
-template <class T>
-gradient_lists lists_of(heddle::vector_gradient<T> const& g) {
-  return {doubles(g.weight)};
-}
-template <class T>
-gradient_lists lists_of(heddle::sliced_gradient<T> const& g) {
-  return lists_of(g.projection);
-}
-template <class T>
-gradient_lists lists_of(heddle::moe_gradients<T> const& g) {
-  return {doubles(g.gate.weight), doubles(g.gate.bias), doubles(g.fc1.weight), doubles(g.fc2.weight)};
-}
-template <class... Gradients>
-gradient_lists lists_of(std::tuple<Gradients...> const& g) {
-  gradient_lists all;
-  auto const add = [&](gradient_lists const& some) { all.insert(all.end(), some.begin(), some.end()); };
-  std::apply([&](auto const&... one) { (add(lists_of(one)), ...); }, g);
-  return all;
+template <class Style, class Gradients>
+gradient_lists lists_of(Gradients const& gradients) {
+  gradient_lists lists;
+  heddle::detail::each_gradient<Style>(gradients,
+                                       [&](auto, auto gradient, auto) { lists.push_back(doubles(gradient)); });
+  return lists;
 }
 
 /// The numbers of a backward pass on one rank.
@@ -175,7 +159,7 @@ backward_numbers step_back(Tools& tools, Weights const& weights, X const& x, Dy 
   heddle::host::workspace::scope const scope{tools.scratch};
   auto const [y, saved] = heddle::forward<Style>(tools.execution, weights, x);
   auto const result = heddle::backward<Style>(tools.execution, weights, saved, dy);
-  return {numbers_of(result.dx), lists_of(result.gradients), heddle::saved_bytes(saved)};
+  return {numbers_of(result.dx), lists_of<Style>(result.gradients), heddle::saved_bytes(saved)};
 }
 /// The same with the weight pass on a thread of its own, which knows no other rank.
 template <class Style, class Tools, class Weights, class X, class Dy>
@@ -193,7 +177,7 @@ backward_numbers step_back_later(Tools& tools, Weights const& weights, X const& 
       heddle::host::execution execution{gemm, alone, scratch};
       auto const gradients = heddle::zero_gradients(execution, weights);
       heddle::backward_weights<Style>(execution, weights, forward.saved, data.pending, gradients);
-      found.gradients = lists_of(gradients);
+      found.gradients = lists_of<Style>(gradients);
     } catch (...) {
       problem = std::current_exception();
     }
@@ -219,8 +203,12 @@ backward_numbers every_way(Tools& tools, gradient_judge& judge, Weights const& w
   auto const first = every_way_of_layer<Style>(tools, judge, weights, x, dy);
   auto const again = step_back<recomputed_style<Style>>(tools, weights, x, dy);
   if (!(again == first)) judge.complain("recomputed values differ");
-  index_t const inputs = heddle::saved_bytes(heddle::detail::keeping(heddle::detail::as_bundle(x)));
-  if (again.saved != inputs && again.saved >= first.saved) judge.complain("recomputing saves more than the inputs");
+  // Nothing is saved but the inputs and who chose whom.
+  heddle::host::workspace::scope const scope{tools.scratch};
+  auto const saved = heddle::forward<recomputed_style<Style>>(tools.execution, weights, x).saved;
+  auto const inputs = heddle::detail::keeping(heddle::detail::as_bundle(x));
+  if (again.saved != heddle::saved_bytes(heddle::saved_step{inputs, saved.state}))
+    judge.complain("recomputing saves more than the inputs");
   return first;
 }
 
