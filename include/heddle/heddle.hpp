@@ -28,6 +28,7 @@
 #include <heddle/compute/parameter.hpp>
 #include <heddle/compute/permute.hpp>
 #include <heddle/compute/role.hpp>
+#include <heddle/compute/routing_options.hpp>
 #include <heddle/compute/spread.hpp>
 #include <heddle/compute/token_gate.hpp>
 #include <heddle/concepts/communicator.hpp>
@@ -105,6 +106,7 @@
 #include <heddle/layer/routing.hpp>
 #include <heddle/layer/run.hpp>
 #include <heddle/layer/run_activation.hpp>
+#include <heddle/layer/run_choose.hpp>
 #include <heddle/layer/run_chunks.hpp>
 #include <heddle/layer/run_collective.hpp>
 #include <heddle/layer/run_columns.hpp>
@@ -136,6 +138,7 @@
 #include <heddle/plan/price_collective.hpp>
 #include <heddle/plan/price_compute.hpp>
 #include <heddle/plan/price_dispatch.hpp>
+#include <heddle/router/choose.hpp>
 #include <heddle/router/top_k.hpp>
 #include <heddle/sequence/combinators.hpp>
 #include <heddle/sequence/describe.hpp>

@@ -3,6 +3,7 @@
 // functions derive what the other ranks have.
 #pragma once
 
+#include <heddle/compute/routing_options.hpp>
 #include <heddle/core/dtype.hpp>
 #include <heddle/tensor/view.hpp>
 
@@ -96,6 +97,7 @@ struct moe_weights {
   index_t groups_kept = 1;                                    ///< groups that a token may choose from
   vector_view<accumulator_t<T> const, Memory> expert_bias{};  ///< [experts] or empty: for the choice only, not trained
   shared_weights<T, Memory> shared{};                         ///< empty where no expert is shared
+  routing_options options{};                                  ///< what else the router is told
 };
 /// Its gradients.
 template <element T, class Memory = host_memory>

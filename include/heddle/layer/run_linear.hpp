@@ -16,9 +16,8 @@ namespace detail {
 
 /// Logits of routers and gates are wider than the activations they come from.
 template <class Role, class Element>
-using gemm_output_t =
-    std::conditional_t<std::same_as<Role, gate_role> || std::same_as<Role, shared_gate_role>, accumulator_t<Element>,
-                       Element>;
+using gemm_output_t = std::conditional_t<std::same_as<Role, gate_role> || std::same_as<Role, shared_gate_role>,
+                                         accumulator_t<Element>, Element>;
 
 /// A projection with named output parts is still one linear layer to the multiplication, and so is its gradient.
 template <class Parameter>
@@ -77,14 +76,11 @@ auto run(add_bias<At, Parameter, Role>, Frame& frame, activation<Element, Memory
   if (parameter.bias.data() == nullptr) return x;
   detail::check_width("a bias", parameter.bias.count(), x.data.template size<hidden>());
   using value = std::remove_const_t<Element>;
-  if constexpr (std::same_as<value, typename std::remove_cvref_t<decltype(parameter)>::element_type>) {
-    auto y = detail::writable(frame, x);
-    frame.launch(kernel::add_bias<value, Memory>{.bias = parameter.bias, .y = y.data}, y.data.template size<tokens>());
-    return activation<Element, Memory>{y.data, y.full_hidden};
-  } else {
-    throw error(error_kind::unsupported, "a router bias in a narrower type than the logits",
-                "use f32 or f64 activations with a router bias");
-  }
+  using narrow = typename std::remove_cvref_t<decltype(parameter)>::element_type;  // than a router's logits
+  auto y = detail::writable(frame, x);
+  frame.launch(kernel::add_bias<value, Memory, narrow>{.bias = parameter.bias, .y = y.data},
+               y.data.template size<tokens>());
+  return activation<Element, Memory>{y.data, y.full_hidden};
 }
 
 template <class At, class Parameter, class Role, class Frame, class Element, class Memory>

@@ -1,52 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What routing does at run time: logits become ids (in the step's `routing`) and weights, which a rank may mask to its
-// own experts, and which meet the rows at one of four points.
+// What becomes of routing weights at run time: a rank may mask them to its own experts, and they meet the rows at one
+// of four points.
 #pragma once
 
 #include <heddle/compute/gate_scale.hpp>
 #include <heddle/compute/mask_routing.hpp>
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/mask_experts.hpp>
-#include <heddle/kernel/route.hpp>
-#include <heddle/kernel/weigh.hpp>
-#include <heddle/layer/run_linear.hpp>
-#include <heddle/router/top_k.hpp>
+#include <heddle/layer/run_choose.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
-
-template <class Selection, int TopK, class Frame, class Real, class Memory>
-auto run(choose<Selection, TopK>, Frame& frame, activation<Real, Memory> logits) {
-  index_t const height = logits.data.template size<tokens>();
-  index_t const k = TopK == static_cast<int>(dynamic) ? frame.weights().top_k : TopK;
-  kernel::check_top_k(k, logits.data.template size<hidden>());
-  using weight = std::remove_const_t<Real>;
-  auto ids = frame.template scratch<std::int32_t>(height * k);
-  auto weights = frame.template scratch<weight>(height * k);
-  extents<tokens, slots> const shape{height, k};
-  kernel::route<Selection, weight, Memory, weight> const route{.logits = logits.data,
-                                                               .ids = {ids.data(), shape},
-                                                               .weights = {weights.data(), shape},
-                                                               .factor = frame.weights().route_scale};
-  frame.launch(route, height);
-  frame.routing.begin({ids.data(), shape}, logits.data.template size<hidden>());
-  return gates<Memory, weight>{{weights.data(), shape}, frame.routing.ids};
-}
-
-template <class Selection, int TopK, class Frame, class Real, class Memory, class Weight>
-auto run(choose_grad<Selection, TopK>, Frame& frame,
-         kept<activation<Real, Memory>, gates<Memory, Weight>> const& saved, gates<Memory, Weight> dweights) {
-  using value = std::remove_const_t<Real>;
-  auto const& [logits, chosen] = saved.values;
-  index_t const height = logits.data.template size<tokens>();
-  auto dlogits = frame.template scratch_rows<value>(height, logits.data.template size<hidden>());
-  frame.launch(kernel::weigh_grad<Selection, value, Memory, Weight>{.logits = logits.data,
-                                                                    .chosen = chosen.ids,
-                                                                    .dweights = dweights.weights,
-                                                                    .factor = frame.weights().route_scale,
-                                                                    .dlogits = dlogits},
-               height);
-  return activation<value, Memory>{dlogits, logits.full_hidden};
-}
 
 /// The experts that a rank of `Group` owns: the pieces of `ceil_chunk`, as the style of the expert weights says.
 template <class Group, class Frame>

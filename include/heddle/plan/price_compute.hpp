@@ -46,10 +46,10 @@ constexpr detail::priced_value price(activate<A, At>, P& p, detail::priced_value
   p.keep(x);
   return x;
 }
-template <class P, class S, int K>
-constexpr detail::priced_value price(choose<S, K>, P& p, detail::priced_value x) {
+template <class P, class S, int K, class C>
+constexpr detail::priced_value price(choose<S, K, C>, P& p, detail::priced_value x) {
   p.begin_routing();
-  x.width = K == static_cast<int>(dynamic) ? p.shape.top_k : K;
+  x.width = C::slots_of(K == static_cast<int>(dynamic) ? p.shape.top_k : K, p.shape.experts);
   x.element_size = sizeof(float) + sizeof(std::int32_t);
   x.gates = true;
   p.keep(x);

@@ -22,39 +22,6 @@ using after_top_k = kernel::top_k_then_softmax;
 
 }  // namespace
 
-TEST_CASE("choose gives ids in falling order and their weights; k may come from the weights") {
-  moe_weights<float> weights{};
-  weights.top_k = 2;
-  weights.route_scale = 4;
-  in_frames<ep>(mesh<ep>{1}, weights, [](auto& frame, int) {
-    float const ln3 = std::log(3.0F);
-    list const logits{0, ln3, -1, ln3, 1, 0, 0, 1};
-    auto const two = run(choose<after_top_k, static_cast<int>(dynamic)>{}, frame, value(logits, 2, 4));
-    CHECK(ids_of(frame) == std::vector<std::int32_t>{1, 3, 0, 3});  // equal scores: the smaller number first
-    CHECK(weights_of(two) == list{2, 2, 2, 2});
-    CHECK(frame.routing.experts == 4);
-    auto const three = weights_of(run(choose<after_top_k, 3>{}, frame, value(logits, 2, 4)));
-    CHECK(ids_of(frame) == std::vector<std::int32_t>{1, 3, 0, 0, 3, 1});
-    CHECK(three[0] == doctest::Approx(4 * 3.0 / 7));
-    CHECK(three[2] == doctest::Approx(4 * 1.0 / 7));
-    CHECK_THROWS_AS(static_cast<void>(run(choose<after_top_k, 5>{}, frame, value(logits, 2, 4))), error);
-  });
-}
-
-TEST_CASE("a k that cannot be is refused before memory is taken for it") {
-  for (index_t const k : {index_t{-1}, index_t{-1'000'000'000'000}, index_t{0}, index_t{5}}) {
-    moe_weights<float> weights{};
-    weights.top_k = k;
-    in_frames<ep>(mesh<ep>{1}, weights, [&](auto& frame, int) {
-      std::size_t const before = frame.execution().scratch().peak_bytes();
-      list const logits{0, 1, 2, 3};
-      using dynamic_k = choose<after_top_k, static_cast<int>(dynamic)>;
-      CHECK_THROWS_AS(static_cast<void>(run(dynamic_k{}, frame, value(logits, 1, 4))), error);
-      CHECK(frame.execution().scratch().peak_bytes() == before);
-    });
-  }
-}
-
 TEST_CASE("mask_routing keeps the own experts of ceil pieces: 5 over 3 is 2 2 1") {
   moe_weights<float> weights{};
   weights.top_k = 5;

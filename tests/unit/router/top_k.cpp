@@ -17,10 +17,6 @@ struct own_selection {};
 TEST_CASE("top_k: logits, bias, choice; the gradient runs back through all three") {
   using policy = top_k<own_selection, 8>;
   static_assert(router<policy>);
-  static_assert(obeys_law<choose<own_selection, 8>> && obeys_law<choose_grad<own_selection, 8>> &&
-                !choose<own_selection, 8>::linear);
-  static_assert(choose<own_selection, 8>::top_k == 8 &&
-                std::same_as<choose<own_selection, 8>::selection, own_selection>);
   CHECK(describe<policy::route>() == "gemm add_bias top_k");
   CHECK(describe<conjugate_t<policy::route>>() == "top_k_grad bias_grad dgrad");
   static_assert(parameter_gradients_t<policy::route>::size == 2);

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// What choosing does at run time: logits become ids, in the step's `routing`, and weights; gradients of weights become
+// gradients of logits.
+#pragma once
+
+#include <heddle/kernel/assign.hpp>
+#include <heddle/kernel/cast.hpp>
+#include <heddle/kernel/count_choices.hpp>
+#include <heddle/kernel/route.hpp>
+#include <heddle/layer/run_linear.hpp>
+#include <heddle/router/choose.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace detail {
+
+/// Routing weights are as wide as the sums of the layer, whatever the logits.
+template <class Frame>
+using routing_weight_t =
+    accumulator_t<typename std::remove_cvref_t<decltype(std::declval<Frame&>().weights())>::element_type>;
+
+/// The bias of experts in the type of the logits; empty where there is none. Throws `shape`.
+template <class Real, class Frame>
+auto choice_bias(Frame& frame, index_t experts) {
+  using memory = typename Frame::memory;
+  auto const& bias = frame.weights().expert_bias;
+  using value = std::remove_cvref_t<decltype(bias(0))>;
+  if (bias.data() == nullptr) return vector_view<Real const, memory>{};
+  check_width("the expert bias", bias.count(), experts);
+  if constexpr (std::same_as<value, Real>) {
+    return vector_view<Real const, memory>{bias};
+  } else {
+    auto const copy = frame.template scratch_rows<Real>(1, experts);
+    rows<value const, memory> const given{bias.data(), copy.shape()};
+    frame.launch(kernel::cast<value, Real, memory>{.x = given, .y = copy}, 1);
+    return vector_view<Real const, memory>{copy.data(), bias.shape()};
+  }
+}
+
+/// Throws `shape` unless the padding mask, where there is one, has an entry for each of `height` tokens.
+template <class Frame>
+void check_padding(Frame& frame, index_t height) {
+  auto const& padding = frame.inputs.padding;
+  if (padding.data() == nullptr || padding.count() == height) return;
+  throw error(
+      error_kind::shape,
+      "a padding mask of " + std::to_string(padding.count()) + " entries for " + std::to_string(height) + " tokens",
+      "give one entry for each token of this rank, or no mask");
+}
+
+/// Says in the report how many choices each expert has.
+template <class Frame>
+void count_kept(Frame& frame) {
+  auto const kept = frame.counts(static_cast<std::size_t>(frame.routing.experts));
+  kernel::count_choices<typename Frame::memory> const count{
+      .ids = frame.routing.ids, .counts = {kept.data(), extents<tokens>{frame.routing.experts}}};
+  frame.launch(count, count.blocks());
+  frame.report.kept = kept;
+  frame.report.dropped = {};
+}
+
+/// The weights of ids that are already there.
+template <class Frame, class Rule, class Real, class Memory, class Weight>
+void weigh_chosen(Frame& frame, kernel::route<Rule, Real, Memory, Weight> const& route) {
+  frame.launch(
+      kernel::weigh<Rule, Real, Memory, Weight>{
+          .logits = route.logits, .ids = route.ids, .weights = route.weights, .factor = route.factor},
+      route.ids.shape()[0]);
+}
+
+}  // namespace detail
+
+/// Fills the ids and weights of `route`: one overload a choice.
+template <class Frame, class Route>
+void choose_experts(best_experts, Frame& frame, index_t, Route const& route) {
+  frame.launch(route, route.ids.shape()[0]);
+}
+
+// -- choose | choose_grad
+
+template <class Rule, int TopK, class Choice, class Frame, class Real, class Memory>
+auto run(choose<Rule, TopK, Choice>, Frame& frame, activation<Real, Memory> logits) {
+  using value = std::remove_const_t<Real>;
+  using weight = detail::routing_weight_t<Frame>;
+  auto const& weights = frame.weights();
+  auto const& inputs = frame.inputs;
+  index_t const height = logits.data.template size<tokens>();
+  index_t const experts = logits.data.template size<hidden>();
+  index_t const k = TopK == static_cast<int>(dynamic) ? weights.top_k : TopK;
+  kernel::group_limit const limit{weights.groups, weights.groups_kept};
+  kernel::check_top_k(k, experts);
+  kernel::check_groups<Rule::groups>(k, experts, limit);
+  detail::check_padding(frame, height);
+  extents<tokens, slots> const shape{height, Choice::slots_of(k, experts)};
+  kernel::route<Rule, value, Memory, weight> const route{
+      .logits = logits.data,
+      .ids = {frame.template scratch<std::int32_t>(shape.count()).data(), shape},
+      .weights = {frame.template scratch<weight>(shape.count()).data(), shape},
+      .factor = weights.route_scale,
+      .bias = detail::choice_bias<value>(frame, experts),
+      .limit = limit,
+      .padding = inputs.padding};
+  if (inputs.recorded.row_size() > 0) {
+    kernel::deal_recorded<Memory> const replay{
+        .ids = route.ids, .recorded = inputs.recorded, .padding = inputs.padding};
+    replay.check(experts);
+    frame.launch(replay, height);
+    detail::weigh_chosen(frame, route);
+  } else {
+    choose_experts(Choice{}, frame, k, route);
+  }
+  frame.routing.begin(route.ids, experts);
+  detail::count_kept(frame);
+  return gates<Memory, weight>{route.weights, frame.routing.ids};
+}
+
+template <class Rule, int TopK, class Choice, class Frame, class Real, class Memory, class Weight>
+auto run(choose_grad<Rule, TopK, Choice>, Frame& frame,
+         kept<activation<Real, Memory>, gates<Memory, Weight>> const& saved, gates<Memory, Weight> dweights) {
+  using value = std::remove_const_t<Real>;
+  auto const& [logits, chosen] = saved.values;
+  index_t const height = logits.data.template size<tokens>();
+  auto dlogits = frame.template scratch_rows<value>(height, logits.data.template size<hidden>());
+  frame.launch(kernel::weigh_grad<Rule, value, Memory, Weight>{.logits = logits.data,
+                                                               .chosen = chosen.ids,
+                                                               .dweights = dweights.weights,
+                                                               .factor = frame.weights().route_scale,
+                                                               .dlogits = dlogits},
+               height);
+  return activation<value, Memory>{dlogits, logits.full_hidden};
+}
+
+}  // namespace heddle::inline HEDDLE_ABI
