@@ -17,7 +17,12 @@ struct number {
 };
 /// What happened, in order: "+3" forward, "-3" backward, "w3" a weight gradient; numbers that were kept stand behind.
 struct journal {
+  using memory = host_memory;
+  struct no_execution {};
+
   std::vector<std::string> lines{};
+  no_execution backend{};
+  [[nodiscard]] no_execution& execution() { return backend; }
   void note(char what, int id, std::initializer_list<number> met = {}) {
     std::string line = what + std::to_string(id);
     for (number const each : met) line += ":" + std::to_string(each.value);
