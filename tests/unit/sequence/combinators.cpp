@@ -82,3 +82,20 @@ TEST_CASE("the gradient of a product reaches both factors: the law with two port
   static_assert(std::same_as<gate::from, placement<on<tp, replicated>>>);
   static_assert(lawful<gate>);
 }
+
+TEST_CASE("recompute: what is inside, seen from outside, and again inside its conjugate") {
+  using inside = sequence<split<tp, hidden>, unsplit<tp, hidden>>;
+  using again = sequence<split<dp, tokens>, recompute<inside>, unsplit<dp, tokens>>;
+  static_assert(
+      std::same_as<again::from,
+                   sequence<split<dp, tokens>, split<tp, hidden>, unsplit<tp, hidden>, unsplit<dp, tokens>>::from>);
+  static_assert(std::same_as<again::to, again::from> && lawful<again>);
+  static_assert(std::same_as<conjugate_t<recompute<inside>>, recompute<conjugate_t<inside>>>);
+  static_assert(std::same_as<recompute<inside>::branch, inside>);
+}
+
+TEST_CASE("recompute: several values go through it") {
+  using scale = gate_scale<placement<on<tp, varying>>>;
+  using gate = sequence<fork<sequence<copy<tp>>, sequence<copy<tp>>>, recompute<sequence<scale>>>;
+  static_assert(std::same_as<gate::to, placement<on<tp, varying>>> && lawful<gate>);
+}

@@ -19,6 +19,8 @@ TEST_CASE("describe: combinators") {
   CHECK(describe<join<pair, sequence<>, pair>>() == "join{copy<tp> |  | copy<tp>}");
   CHECK(describe<on_port<3, pair>>() == "on_port<3>(copy<tp>)");
   CHECK(describe<each<sequence<>>>() == "each()");
+  CHECK(describe<sequence<recompute<sequence<copy<dp>, copy<tp>>>>>() == "recompute{copy<dp> copy<tp>}");
+  CHECK(describe<conjugate_t<recompute<pair>>>() == "recompute{all_reduce<tp>}");
   CHECK(describe<residual<sequence<all_gather<tp, tokens>>>>() == "fork{ | all_gather<tp, tokens>} join{ | }");
 }
 
