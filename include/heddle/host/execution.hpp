@@ -91,6 +91,20 @@ class execution {
   void fill_zero(Element* data, index_t count) const {
     for (index_t i = 0; i < count; ++i) data[i] = Element{};
   }
+  /// This moment, for `keep_only`.
+  [[nodiscard]] workspace::mark now() const { return scratch_->now(); }
+  /// Whether memory was allocated since `then`.
+  [[nodiscard]] bool allocated_since(workspace::mark const& then, void const* data) const {
+    return scratch_->handed_out_since(then, data);
+  }
+  /// Gives back what was allocated since `then`, except `count` elements at `data`, which may move; returns where they
+  /// are.
+  template <class Element>
+  [[nodiscard]] Element* keep_only(workspace::mark const& then, Element* data, index_t count) const {
+    using value = std::remove_const_t<Element>;
+    return static_cast<Element*>(
+        scratch_->keep_only(then, const_cast<value*>(data), static_cast<std::size_t>(count) * sizeof(value)));
+  }
   /// The same for counts.
   [[nodiscard]] index_t* allocate_counts(index_t count) const { return allocate<index_t>(count); }
 
@@ -99,13 +113,7 @@ class execution {
   index_t order_by_expert(slot_view<std::int32_t const> ids, index_t first, std::span<index_t> counts,
                           std::span<std::int32_t> row_to_token, std::span<std::int32_t> row_to_slot,
                           slot_view<std::int32_t> slot_to_row) const {
-    auto const experts = static_cast<index_t>(counts.size());
-    slot_view<std::int32_t> const local{allocate<std::int32_t>(ids.count()), ids.shape()};
-    for (index_t pair = 0; pair < ids.count(); ++pair) {
-      index_t const id = ids.data()[pair] - first;
-      local.data()[pair] = id >= 0 && id < experts ? static_cast<std::int32_t>(id) : -1;
-    }
-    return build_expert_order(local, {row_to_token, row_to_slot, slot_to_row, counts});
+    return order_some_experts(*this, ids, first, {row_to_token, row_to_slot, slot_to_row, counts});
   }
 
   /// The counts themselves: kernels run where they are.

@@ -79,5 +79,19 @@ inline index_t build_expert_order(slot_view<std::int32_t const> ids, expert_orde
   return used;
 }
 
+/// The same for experts [first, first + counts.size()) alone; pairs with other ids are left out. `Execution` supplies
+/// the memory for T K ids.
+template <class Execution>
+index_t order_some_experts(Execution& execution, slot_view<std::int32_t const> ids, index_t first,
+                           expert_order const& order) {
+  auto const experts = static_cast<index_t>(order.counts.size());
+  slot_view<std::int32_t> const local{execution.template allocate<std::int32_t>(ids.count()), ids.shape()};
+  for (index_t pair = 0; pair < ids.count(); ++pair) {
+    index_t const id = ids.data()[pair] - first;
+    local.data()[pair] = id >= 0 && id < experts ? static_cast<std::int32_t>(id) : -1;
+  }
+  return build_expert_order(local, order);
+}
+
 }  // namespace host
 }  // namespace heddle::inline HEDDLE_ABI

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <vector>
@@ -28,24 +30,50 @@ class workspace {
     return memory;
   }
 
+  /// A moment, by what had been handed out until then.
+  struct mark {
+    std::size_t block = 0, used = 0, in_use = 0;
+  };
+  [[nodiscard]] mark now() const { return {block_, used_, in_use_}; }
+
+  /// Gives back all that was handed out since `then`, except `bytes` at `data`: they move to the front of it. Returns
+  /// where they are; what was there before `then` stays where it is.
+  [[nodiscard]] void* keep_only(mark const& then, void* data, std::size_t bytes) {
+    bool const moves = handed_out_since(then, data);
+    rewind(then);
+    if (!moves) return data;
+    void* const place = allocate(bytes);  // no later than where they were, so the memory is there
+    std::memmove(place, data, bytes);
+    return place;
+  }
+  /// Whether an address was handed out since `then`.
+  [[nodiscard]] bool handed_out_since(mark const& then, void const* address) const {
+    auto const number = [](void const* of) { return reinterpret_cast<std::uintptr_t>(of); };
+    for (std::size_t b = then.block; b < blocks_.size() && b <= block_; ++b) {
+      std::byte const* const memory = blocks_[b].memory.get();
+      auto const from = memory + (b == then.block ? then.used : 0);
+      auto const to = memory + (b == block_ ? used_ : blocks_[b].size);
+      if (number(address) >= number(from) && number(address) < number(to)) return true;
+    }
+    return false;
+  }
+
   /// Gives back, at its end, all that was handed out since it began.
   class scope {
    public:
     /// Begins now; scopes of one workspace nest.
-    explicit scope(workspace& owner)
-        : owner_{owner}, block_{owner.block_}, used_{owner.used_}, in_use_{owner.in_use_} {}
+    explicit scope(workspace& owner) : owner_{owner}, begin_{owner.now()} {}
     scope(scope const&) = delete;
     scope& operator=(scope const&) = delete;
-    ~scope() {
-      owner_.block_ = block_;
-      owner_.used_ = used_;
-      owner_.in_use_ = in_use_;
-    }
+    ~scope() { owner_.rewind(begin_); }
 
    private:
     workspace& owner_;
-    std::size_t block_, used_, in_use_;
+    mark begin_;
   };
+
+  /// Bytes that are handed out now.
+  [[nodiscard]] std::size_t used_bytes() const { return in_use_; }
 
   /// The most bytes that were handed out at one time.
   [[nodiscard]] std::size_t peak_bytes() const { return peak_; }
@@ -62,6 +90,11 @@ class workspace {
   };
   static constexpr std::size_t smallest_block = std::size_t{1} << 20;
 
+  void rewind(mark const& then) {
+    block_ = then.block;
+    used_ = then.used;
+    in_use_ = then.in_use;
+  }
   void next_block() {
     ++block_;
     used_ = 0;

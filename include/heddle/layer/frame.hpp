@@ -69,6 +69,13 @@ class frame {
     execution_->launch(kernel, count);
   }
 
+  /// Goes on with the tokens `own` of this rank alone, and back to all of them.
+  void narrow_inputs(range own) {
+    state_->inputs_outside = state_->inputs;
+    state_->inputs = state_->inputs.part(own);
+  }
+  void widen_inputs() { state_->inputs = state_->inputs_outside; }
+
   /// See `step_state::rows_of`.
   template <class Group>
   [[nodiscard]] std::span<index_t const> rows_of() const {
@@ -79,6 +86,9 @@ class frame {
   void remember_rows(std::span<index_t const> rows) {
     state_->template remember_rows<Group>(rows);
   }
+
+  /// All that the operations of the step share.
+  [[nodiscard]] step_state<memory> const& state() const { return *state_; }
 
   /// Who chose whom in this step.
   heddle::routing<memory>& routing;

@@ -4,28 +4,36 @@
 #pragma once
 
 #include <array>
+#include <heddle/concepts/counts.hpp>
 #include <heddle/core/error.hpp>
 #include <heddle/core/type_id.hpp>
 #include <heddle/kernel/team.hpp>
+#include <heddle/placement/partition.hpp>
 #include <span>
 
 namespace heddle::inline HEDDLE_ABI {
 
-/// Run-time data of a routed step. Counts are on the host, where the exchanges ask for them.
+/// Run-time data of a routed step. Exchanges of rows ask for their counts on the host; direct stores leave the table of
+/// theirs where the rows are.
 template <class Memory = host_memory>
 struct routing {
-  slot_view<std::int32_t const, Memory> ids;          ///< expert of each (token, slot), -1 for none
-  slot_view<std::int32_t const, Memory> slot_to_row;  ///< row of each (token, slot), -1 for none
-  per_row<std::int32_t const, Memory> row_to_token;   ///< token of each row
-  per_row<std::int32_t const, Memory> row_to_slot;    ///< slot of each row
-  index_t experts = 0;                                ///< over all ranks
-  std::span<index_t const> expert_rows;               ///< rows of each expert this rank has sorted or received
-  std::span<index_t const> sent;                      ///< rows to each rank of the expert group
-  std::span<index_t const> received;                  ///< rows from each rank of the expert group
-  std::span<index_t const> chunks;                    ///< rows of chunk (source rank, local expert), source-major
-  bool ordered = false;                               ///< the pairs are sorted: who meets them again keeps the order
-  bool exchanged = false;                             ///< ranks know what they send each other
-  bool gathered = false;                              ///< chunks are those of all ranks of the tensor group
+  slot_view<std::int32_t const, Memory> ids;            ///< expert of each (token, slot), -1 for none
+  slot_view<std::int32_t const, Memory> slot_to_row;    ///< row of each (token, slot), -1 for none
+  per_row<std::int32_t const, Memory> row_to_token;     ///< token of each row
+  per_row<std::int32_t const, Memory> row_to_slot;      ///< slot of each row
+  index_t experts = 0;                                  ///< over all ranks
+  index_t capacity = 0;                                 ///< rows that every expert is padded to; 0: as many as chose it
+  counts<host_memory> expert_rows;                      ///< rows of each expert this rank has sorted or received
+  counts<host_memory> sent;                             ///< rows to each rank of the expert group
+  counts<host_memory> received;                         ///< rows from each rank of the expert group
+  counts<host_memory> chunks;                           ///< rows of chunk (source rank, local expert), source-major
+  counts<Memory> table;                                 ///< rows of (source rank, bin) that are stored in peers' memory
+  index_t room = 0;                                     ///< rows that fit in it at each rank
+  per_row<std::int32_t const, Memory> sent_to_token;    ///< token of each row that is sent once a rank
+  slot_view<std::int32_t const, Memory> token_to_sent;  ///< [tokens, ranks] the row sent to each rank, -1 for none
+  bool ordered = false;                                 ///< the pairs are sorted: who meets them again keeps the order
+  bool exchanged = false;                               ///< ranks know what they send each other
+  bool gathered = false;                                ///< chunks are those of all ranks of the tensor group
 
   /// Forgets the routing before, for new choices among `all` experts.
   constexpr void begin(slot_view<std::int32_t const, Memory> chosen, index_t all) {
@@ -42,6 +50,28 @@ struct routing_inputs {
   slot_view<std::int32_t const, Memory> recorded;  ///< choices of an earlier run, to be taken again
   index_t first_token = 0;                         ///< number of this rank's first token among those of all ranks
   std::uint64_t seed = 0;                          ///< of what is random in the step
+  index_t most_tokens = -1;                        ///< tokens that no rank has more of; -1: the ranks agree on it
+  index_t room = -1;                               ///< rows that a rank can receive directly; -1: the most there can be
+
+  /// The same for the tokens `own` of this rank alone.
+  [[nodiscard]] constexpr routing_inputs part(range own) const {
+    routing_inputs result = *this;
+    if (padding.data() != nullptr) result.padding = {padding.data() + own.begin, extents<tokens>{own.size}};
+    if (recorded.data() != nullptr)
+      result.recorded = {recorded.row(own.begin), extents<tokens, slots>{own.size, recorded.row_size()}};
+    result.first_token += own.begin;
+    return result;
+  }
+};
+
+/// Rows that found no room at the rank they were for. A value: it says what a repetition would need.
+struct overflow {
+  index_t needed = 0;                  ///< rows of the rank that needs most; 0 where all have room
+  index_t room = 0;                    ///< rows that a rank had room for
+  int rank = -1;                       ///< that rank of the expert group, the lowest of several
+  index_t expert = -1;                 ///< its first expert with a row left out; -1 where rows are not sent by expert
+  std::span<index_t const> dropped{};  ///< rows of this rank left out: of each expert, or for each rank
+  [[nodiscard]] constexpr explicit operator bool() const { return needed > room; }
 };
 
 /// What a routed step has to tell besides its values. Counts are per expert, of this rank's tokens.
@@ -50,6 +80,7 @@ struct routing_report {
   double z = 0;                        ///< loss on the size of the logits, the same on every rank
   std::span<index_t const> kept;       ///< pairs that go to each expert
   std::span<index_t const> dropped{};  ///< pairs that found no room
+  heddle::overflow overflow{};         ///< set by direct dispatch
 };
 
 /// What a step knows besides its values. The views lie in the execution's workspace.
@@ -60,6 +91,8 @@ class step_state {
   heddle::routing<Memory> routing{};
   /// Set by the caller, before the step.
   routing_inputs<Memory> inputs{};
+  /// What the caller said of all its tokens, while a change of grid has this rank work on some.
+  routing_inputs<Memory> inputs_outside{};
   /// Set by the router's operations.
   routing_report report{};
 

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// A step without its data: the same program with the same shapes and the same routing says how much memory it takes,
+// exactly, in the time that counting takes. Nothing is multiplied and no kernel runs.
+#pragma once
+
+#include <heddle/host/dry_communicator.hpp>
+#include <heddle/host/index_build.hpp>
+#include <heddle/host/workspace.hpp>
+#include <heddle/kernel/assign.hpp>
+#include <tuple>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace host {
+
+/// Whether a kernel writes whole numbers alone and so runs in a dry step; a kernel that deals out ids says so.
+template <class Kernel>
+inline constexpr bool runs_dry = false;
+template <class Memory>
+inline constexpr bool runs_dry<kernel::deal_recorded<Memory>> = true;
+
+/// `Groups` is a `mesh_groups`.
+template <class Groups>
+class dry_execution;
+
+/// Stands where `host::execution` stands: `infer`, `forward` and `backward` take it, with views of the right shapes
+/// whose data is not read (but a pointer that is null still means that a bias is not there). Choices of experts are
+/// those of `routing_inputs::recorded`. All ranks run it, each with its own rows: they exchange counts.
+template <class Communicator, class... Groups>
+class dry_execution<mesh_groups<Communicator, Groups...>> {
+ public:
+  using memory = host_memory;
+
+  explicit dry_execution(mesh_groups<Communicator, Groups...>& groups)
+      : communicators_{dry_communicator<Communicator>{groups.template get<Groups>()}...} {}
+
+  /// The most bytes that a `host::workspace` would have handed out at one time, its rounding included.
+  [[nodiscard]] std::size_t peak_bytes() const { return peak_; }
+  /// What is handed out now: results, saved values and gradients among them.
+  [[nodiscard]] std::size_t bytes_in_use() const { return in_use_; }
+  /// Begins another step.
+  void clear() {
+    in_use_ = peak_ = 0;
+    numbers_.clear();
+  }
+
+  template <class Group>
+  [[nodiscard]] auto& communicator() {
+    return communicators_[index_of_v<Group, type_list<Groups...>>];
+  }
+  template <class X, class W, class Y>
+  void multiply(rows<X>, matrix<W const>, rows<Y>) const {}
+  template <class X, class W, class Y>
+  void multiply_grouped(rows<X>, std::span<index_t const>, matrices<W const>, rows<Y>) const {}
+  template <class X, class W, class Y>
+  void multiply_transposed(rows<X>, matrix<W const>, rows<Y>) const {}
+  template <class X, class W, class Y>
+  void multiply_transposed_grouped(rows<X>, std::span<index_t const>, matrices<W const>, rows<Y>) const {}
+  template <class Dy, class X, class Dw>
+  void accumulate_outer(rows<Dy>, rows<X>, matrix<Dw>) const {}
+  template <class Dy, class X, class Dw>
+  void accumulate_outer_grouped(rows<Dy>, std::span<index_t const>, rows<X>, matrices<Dw>) const {}
+  template <class Kernel>
+  void launch(Kernel const& kernel, index_t count) const {
+    if constexpr (runs_dry<Kernel>) {
+      for (index_t row = 0; row < count; ++row) kernel(serial_team{}, row);
+    }
+  }
+
+  /// Whole numbers get memory; other data gets an address that nobody reads or writes.
+  template <class Element>
+  [[nodiscard]] Element* allocate(index_t count) {
+    std::size_t const before = in_use_;
+    auto const bytes = static_cast<std::size_t>(count) * sizeof(Element);
+    in_use_ += (bytes + workspace::alignment - 1) / workspace::alignment * workspace::alignment;
+    peak_ = in_use_ > peak_ ? in_use_ : peak_;
+    if constexpr (std::is_integral_v<Element>) {
+      return static_cast<Element*>(static_cast<void*>(
+          numbers_.emplace_back(std::make_unique<std::byte[]>(bytes > 0 ? bytes : 1)).get()));
+    } else {
+      return reinterpret_cast<Element*>(nowhere + before);
+    }
+  }
+  [[nodiscard]] index_t* allocate_counts(index_t count) { return allocate<index_t>(count); }
+  template <class Element>
+  void fill_zero(Element* data, index_t count) const {
+    if constexpr (std::is_integral_v<Element>) {
+      for (index_t i = 0; i < count; ++i) data[i] = 0;
+    }
+  }
+  [[nodiscard]] std::size_t now() const { return in_use_; }
+  [[nodiscard]] bool allocated_since(std::size_t then, void const* data) const {
+    auto const at = reinterpret_cast<std::uintptr_t>(data);
+    return at >= nowhere + then && at < nowhere + in_use_;
+  }
+  template <class Element>
+  [[nodiscard]] Element* keep_only(std::size_t then, Element* data, index_t count) {
+    bool const moves = allocated_since(then, data);
+    in_use_ = then;
+    return moves ? allocate<Element>(count) : data;
+  }
+  /// See host::execution.
+  index_t order_by_expert(slot_view<std::int32_t const> ids, index_t first, std::span<index_t> counts,
+                          std::span<std::int32_t> row_to_token, std::span<std::int32_t> row_to_slot,
+                          slot_view<std::int32_t> slot_to_row) {
+    return order_some_experts(*this, ids, first, {row_to_token, row_to_slot, slot_to_row, counts});
+  }
+  [[nodiscard]] per_row<index_t const> visible(std::span<index_t const> counts) const {
+    return {counts.data(), extents<tokens>{static_cast<index_t>(counts.size())}};
+  }
+
+ private:
+  static constexpr std::uintptr_t nowhere = std::uintptr_t{1} << 46;
+
+  std::array<dry_communicator<Communicator>, sizeof...(Groups)> communicators_;
+  std::vector<std::unique_ptr<std::byte[]>> numbers_;
+  std::size_t in_use_ = 0, peak_ = 0;
+};
+
+template <class Communicator, class... Groups>
+dry_execution(mesh_groups<Communicator, Groups...>&) -> dry_execution<mesh_groups<Communicator, Groups...>>;
+
+}  // namespace host
+}  // namespace heddle::inline HEDDLE_ABI
