@@ -150,12 +150,7 @@ class decoder {
   }
 
   [[nodiscard]] heddle::rows<T const> mix(std::string const& mlp, constant x) {
-    moe_weights<T> weights{weights_.moe(mlp)};
-    weights.top_k = model_.top_k;
-    weights.route_scale = model_.route_scale;
-    weights.choice_bias = weights_.choice_bias(mlp);
-    weights.limit = {.groups = model_.groups, .kept = model_.groups_kept};
-    auto const routed = run_moe(routing_of(model_), chosen_, on_, weights, x.data);
+    auto const routed = run_moe(routing_of(model_), chosen_, on_, weights_.moe(mlp, model_), x.data);
     if constexpr (has<"model.layers.*.mlp.shared_experts.down_proj">) {
       auto const shared =
           gated<"model.layers.*.mlp.shared_experts.gate_up_proj", "model.layers.*.mlp.shared_experts.down_proj">(

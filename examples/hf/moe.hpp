@@ -4,7 +4,6 @@
 
 #include "choice.hpp"
 #include "execution.hpp"
-#include "limited_choice.hpp"
 #include <heddle/compute/parameter.hpp>
 #include <heddle/dispatcher/all_gather.hpp>
 #include <heddle/dispatcher/all_to_all.hpp>
@@ -27,8 +26,8 @@ enum class routing_kind { softmax, softmax_normalised, sigmoid, sigmoid_normalis
 
 using softmax_router = heddle::top_k<heddle::kernel::softmax_then_top_k<false>>;
 using normalised_softmax_router = heddle::top_k<heddle::kernel::softmax_then_top_k<true>>;
-using sigmoid_router = limited_top_k<heddle::kernel::sigmoid_then_top_k<false>>;
-using normalised_sigmoid_router = limited_top_k<heddle::kernel::sigmoid_then_top_k<true>>;
+using sigmoid_router = heddle::top_k<heddle::kernel::sigmoid_then_top_k<false>>;
+using normalised_sigmoid_router = heddle::top_k<heddle::kernel::sigmoid_then_top_k<true>>;
 
 /// Tokens cross to the expert grid, each once, and come back.
 template <class Dispatcher, class Mode, class Router>
@@ -61,13 +60,13 @@ decltype(auto) with_moe(choice const& chosen, Function&& function) {
 /// Runs the layer on this rank's tokens. `x` [tokens, hidden] is replicated over tp; so is the result, which lies in
 /// the execution's workspace.
 template <class Router, class T>
-[[nodiscard]] heddle::rows<T const> run_moe(choice const& chosen, execution& on, moe_weights<T> const& weights,
+[[nodiscard]] heddle::rows<T const> run_moe(choice const& chosen, execution& on, heddle::moe_weights<T> const& weights,
                                             heddle::rows<T const> x);
 
 /// The same for a router known at run time.
 template <class T>
 [[nodiscard]] heddle::rows<T const> run_moe(routing_kind kind, choice const& chosen, execution& on,
-                                            moe_weights<T> const& weights, heddle::rows<T const> x) {
+                                            heddle::moe_weights<T> const& weights, heddle::rows<T const> x) {
   switch (kind) {
     case routing_kind::softmax: return run_moe<softmax_router, T>(chosen, on, weights, x);
     case routing_kind::softmax_normalised: return run_moe<normalised_softmax_router, T>(chosen, on, weights, x);

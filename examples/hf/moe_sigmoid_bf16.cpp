@@ -3,10 +3,9 @@
 
 namespace hf {
 
-template heddle::rows<heddle::bf16 const> run_moe<sigmoid_router, heddle::bf16>(choice const&, execution&,
-                                                                                moe_weights<heddle::bf16> const&,
-                                                                                heddle::rows<heddle::bf16 const>);
+template heddle::rows<heddle::bf16 const> run_moe<sigmoid_router, heddle::bf16>(
+    choice const&, execution&, heddle::moe_weights<heddle::bf16> const&, heddle::rows<heddle::bf16 const>);
 template heddle::rows<heddle::bf16 const> run_moe<normalised_sigmoid_router, heddle::bf16>(
-    choice const&, execution&, moe_weights<heddle::bf16> const&, heddle::rows<heddle::bf16 const>);
+    choice const&, execution&, heddle::moe_weights<heddle::bf16> const&, heddle::rows<heddle::bf16 const>);
 
 }  // namespace hf

@@ -3,10 +3,11 @@
 
 namespace hf {
 
-template heddle::rows<float const> run_moe<sigmoid_router, float>(choice const&, execution&, moe_weights<float> const&,
+template heddle::rows<float const> run_moe<sigmoid_router, float>(choice const&, execution&,
+                                                                  heddle::moe_weights<float> const&,
                                                                   heddle::rows<float const>);
 template heddle::rows<float const> run_moe<normalised_sigmoid_router, float>(choice const&, execution&,
-                                                                             moe_weights<float> const&,
+                                                                             heddle::moe_weights<float> const&,
                                                                              heddle::rows<float const>);
 
 }  // namespace hf

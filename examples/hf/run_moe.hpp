@@ -8,7 +8,7 @@
 namespace hf {
 
 template <class Router, class T>
-heddle::rows<T const> run_moe(choice const& chosen, execution& on, moe_weights<T> const& weights,
+heddle::rows<T const> run_moe(choice const& chosen, execution& on, heddle::moe_weights<T> const& weights,
                               heddle::rows<T const> x) {
   return with_moe<Router>(
       chosen, [&]<class Style>() -> heddle::rows<T const> { return heddle::infer<Style>(on, weights, x).data; });

@@ -45,12 +45,6 @@ class shards {
   [[nodiscard]] heddle::sliced_linear<T> sliced(std::string const& module, index_t first) const {
     return {linear(module), first};
   }
-  /// The bias of a router's choice, empty where it has none.
-  [[nodiscard]] heddle::vector_view<float const> choice_bias(std::string const& module) const {
-    auto const found = exact_.find(module + ".gate.e_score_correction_bias");
-    if (found == exact_.end()) return {};
-    return {found->second.bytes.values.data(), heddle::extents<heddle::hidden>{found->second.part[0]}};
-  }
   [[nodiscard]] heddle::norm_weight<T> norm(std::string const& module, float epsilon) const {
     return {vector_of(at(module + ".weight")), epsilon};
   }
@@ -58,10 +52,17 @@ class shards {
     shard<T> const& weight = at(module + ".weight");
     return {matrix_of(weight), weight.whole[0], weight.whole[1]};
   }
-  [[nodiscard]] heddle::moe_weights<T> moe(std::string const& module) const {
-    return {.gate = linear(module + ".gate"),
-            .fc1 = experts(module + ".experts.gate_up_proj"),
-            .fc2 = experts(module + ".experts.down_proj")};
+  [[nodiscard]] heddle::moe_weights<T> moe(std::string const& module, config const& model) const {
+    heddle::moe_weights<T> result{.gate = linear(module + ".gate"),
+                                  .fc1 = experts(module + ".experts.gate_up_proj"),
+                                  .fc2 = experts(module + ".experts.down_proj"),
+                                  .top_k = model.top_k,
+                                  .route_scale = static_cast<double>(model.route_scale),
+                                  .groups = model.groups,
+                                  .groups_kept = model.groups_kept};
+    if (auto const bias = exact_.find(module + ".gate.e_score_correction_bias"); bias != exact_.end())
+      result.expert_bias = vector_of(bias->second);
+    return result;
   }
 
  private:
@@ -80,7 +81,8 @@ class shards {
     return {from.bytes.values.data(),
             heddle::extents<heddle::out_features, heddle::in_features>{from.part[0], from.part[1]}};
   }
-  static heddle::vector_view<T const> vector_of(shard<T> const& from) {
+  template <class As>
+  static heddle::vector_view<As const> vector_of(shard<As> const& from) {
     return {from.bytes.values.data(), heddle::extents<heddle::hidden>{from.part[0]}};
   }
   [[nodiscard]] heddle::expert_linear<T> experts(std::string const& name) const {
