@@ -42,3 +42,17 @@ TEST_CASE("chunks of uneven sizes, some empty, are sorted and unsorted") {
     static_cast<void>(rank);
   });
 }
+
+TEST_CASE("gradients of sorted weights go back to the order of arrival, and sorting again changes no counts") {
+  in_frames<etp, ep>(mesh<etp, ep>{1, 2}, std::tuple<>{}, [](auto& frame, int) {
+    frame.routing.experts = 4;
+    std::vector<index_t> const sizes{1, 2, 2, 1};
+    frame.routing.chunks = sizes;
+    list const dy{1, 4, 5, 2, 3, 6};
+    list const home{1, 2, 3, 4, 5, 6};
+    CHECK(read(run(unsort_chunks<ep>{}, frame, value(dy, 6, 1))) == home);
+    CHECK(read(run(unsort_chunks<ep>{}, frame, row_gates<>{{dy.data(), extents<tokens>{6}}})) == home);
+    CHECK(read(run(sort_chunks<ep>{}, frame, value(home, 6, 1))) == dy);
+    CHECK(read(frame.routing.expert_rows) == std::vector<index_t>{3, 3});
+  });
+}

@@ -69,3 +69,64 @@ TEST_CASE("a router's logits are f32 where activations are bf16, whatever its bi
     CHECK(read(run(add_bias<plain, plain, gate_role>{}, frame, y)) == list{1.00390625F});
   });
 }
+
+TEST_CASE("gradients of a product and of a bias: of the input, and added to those of the parameters") {
+  list const w{1, 2, 3, 4, 5, 6};  // [3, 2]
+  list const b{100, 200, 300};
+  list const x{1, 10, 2, 20};
+  list const dy{1, 2, 3, 4, 5, 6};
+  support::on_ranks<tp>(mesh<tp>{1}, 1, [&](auto& tools) {
+    linear<float> const weights{matrix_of(w, 3, 2), 3, 2, vector_of(b)};
+    list dw(6, 1.0F);
+    list db(3, 1.0F);
+    linear_gradient<float> const gradients{{dw.data(), extents<out_features, in_features>{3, 2}},
+                                           {db.data(), extents<hidden>{3}}};
+    step_state<> state;
+    frame step{tools.execution, weights, state, gradients};
+    kept<activation<float const>> const saved{{value(x, 2, 2)}};
+    auto const dx = run(dgrad<plain, plain, plain>{}, step, saved, value(dy, 2, 3));
+    CHECK(read(dx) == list{22, 28, 49, 64});
+    CHECK(dx.full_hidden == 2);
+    accumulate(gemm<plain, plain, plain>{}, step, saved, value(dy, 2, 3));
+    CHECK(dw == list{10, 91, 13, 121, 16, 151});  // 1 + the sum over tokens
+    CHECK(run(bias_grad<plain, plain>{}, step, value(dy, 2, 3)).data.data() == dy.data());
+    accumulate(add_bias<plain, plain>{}, step, value(dy, 2, 3));
+    CHECK(db == list{6, 8, 10});
+    accumulate(add_bias<plain, plain>{}, step, value({}, 0, 3));
+    CHECK(db == list{6, 8, 10});
+    CHECK(gradient_of(gemm<plain, plain, plain>{}, gradients).data() == dw.data());
+    CHECK(gradient_of(add_bias<plain, plain>{}, gradients).data() == db.data());
+    CHECK_THROWS_AS(static_cast<void>(run(dgrad<plain, plain, plain>{}, step, saved, value(dy, 3, 2))), error);
+  });
+}
+
+TEST_CASE("a bias that is not there has no gradient") {
+  list const w{1, 1};
+  list const dy{1, 2};
+  support::on_ranks<tp>(mesh<tp>{1}, 1, [&](auto& tools) {
+    linear<float> const weights{matrix_of(w, 1, 2), 1, 2};
+    step_state<> state;
+    frame step{tools.execution, weights, state, linear_gradient<float>{}};
+    accumulate(add_bias<plain, plain>{}, step, value(dy, 2, 1));
+  });
+}
+
+TEST_CASE("the gradient of a router's logits is wider than the activations it comes back to") {
+  std::vector<bf16> const w{bf16{1.0F}, bf16{0.5F}};
+  std::vector<bf16> const x{bf16{2.0F}, bf16{4.0F}};
+  list const dy{1.00390625F};  // bf16 would have 1
+  support::on_ranks<tp>(mesh<tp>{1}, 1, [&](auto& tools) {
+    moe_weights<bf16> weights{};
+    weights.gate = {matrix_of(w, 1, 2), 1, 2};
+    list dw(2, 0.0F);
+    moe_gradients<bf16> gradients{};
+    gradients.gate.weight = {dw.data(), extents<out_features, in_features>{1, 2}};
+    step_state<> state;
+    frame step{tools.execution, weights, state, gradients};
+    kept<activation<bf16 const>> const saved{{{support::rows_of(x, 1, 2), 2}}};
+    auto const dx = run(dgrad<plain, plain, plain, gate_role>{}, step, saved, value(dy, 1, 1));
+    static_assert(std::same_as<std::remove_cvref_t<decltype(dx)>, activation<bf16>>);
+    accumulate(gemm<plain, plain, plain, gate_role>{}, step, saved, value(dy, 1, 1));
+    CHECK(dw == list{2.0078125F, 4.015625F});
+  });
+}

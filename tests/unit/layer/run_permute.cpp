@@ -51,3 +51,43 @@ TEST_CASE("select takes the copies for the rank's own experts; unselect gives a 
     CHECK(read(run(unselect_local<ep>{}, frame, rows)) == summands[rank]);
   });
 }
+
+namespace {
+
+list numbers_of(gates<> g) { return {g.weights.data(), g.weights.data() + g.weights.count()}; }
+
+}  // namespace
+
+TEST_CASE("gradients of rows and of their weights go back to the (token, slot) they came from") {
+  in_frames<ep>(mesh<ep>{1}, std::tuple<>{}, [](auto& frame, int) {
+    std::vector<std::int32_t> const ids{2, 0, 0, -1, 2, 1};  // three tokens, two slots
+    route(frame, ids, 2, 3);
+    list const x{10, 20, 30};
+    static_cast<void>(run(permute<ep>{}, frame, value(x, 3, 1)));  // rows: t0 k1, t1 k0, t2 k1, t0 k0, t2 k0
+    list const dy{1, 2, 3, 4, 5};
+    CHECK(read(run(unpermute<ep>{}, frame, value(dy, 5, 1))) == list{5, 2, 8});
+    row_gates<> const dw{{dy.data(), extents<tokens>{5}}};
+    CHECK(numbers_of(run(unpermute<ep>{}, frame, dw)) == list{4, 1, 2, 0, 5, 3});
+    // The gradient of a sum over copies, on its way to the copies: the order is not made again.
+    auto const* const order = frame.routing.row_to_token.data();
+    list const back{7, 8, 9};
+    CHECK(read(run(permute<ep>{}, frame, value(back, 3, 1))) == list{7, 8, 9, 7, 9});
+    CHECK(frame.routing.row_to_token.data() == order);
+  });
+}
+
+TEST_CASE("gradients of a rank's own copies are its summand of every token, and of every weight") {
+  in_frames<ep>(mesh<ep>{2}, std::tuple<>{}, [](auto& frame, int rank) {
+    std::vector<std::int32_t> const ids{2, 0, 0, 1};  // three experts: 0 and 1 here, 2 there
+    route(frame, ids, 2, 3);
+    list const x{10, 20};
+    static_cast<void>(run(select_local<ep>{}, frame, value(x, 2, 1)));
+    list const dy = rank == 0 ? list{1, 2, 3} : list{4};
+    auto const count = static_cast<index_t>(dy.size());
+    list const summands[] = {{1, 5}, {4, 0}};
+    CHECK(read(run(unselect_local<ep>{}, frame, value(dy, count, 1))) == summands[rank]);
+    list const of_weights[] = {{0, 1, 2, 3}, {4, 0, 0, 0}};
+    CHECK(numbers_of(run(unselect_local<ep>{}, frame, row_gates<>{{dy.data(), extents<tokens>{count}}})) ==
+          of_weights[rank]);
+  });
+}
