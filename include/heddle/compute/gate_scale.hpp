@@ -33,4 +33,22 @@ struct gate_scale_grad
     : operation_base<"gate_scale_grad", dual_t<Rows>, ports<dual_t<Rows>, dual_t<Weights>>, gate_scale<Rows, Weights>> {
 };
 
+template <class Rows, class Weights = Rows>
+struct gate_scale_keep;
+template <class Rows, class Weights = Rows>
+struct gate_scale_keep_grad;
+
+/// The same, and the weights go on beside the rows: what is added behind the next matrix has to be weighted too.
+template <class Rows, class Weights>
+struct gate_scale_keep
+    : operation_base<"gate_scale", ports<Rows, Weights>, ports<Rows, Weights>, gate_scale_keep_grad<Rows, Weights>> {
+  static constexpr bool linear = false;
+  static constexpr keep keeps = keep::inputs;
+};
+
+/// dx[r] = weight[r] * dy[r], and dweight[r] = sum over h of x[r, h] dy[r, h] + what the weight collected further on.
+template <class Rows, class Weights>
+struct gate_scale_keep_grad : operation_base<"gate_scale_grad", ports<dual_t<Rows>, dual_t<Weights>>,
+                                             ports<dual_t<Rows>, dual_t<Weights>>, gate_scale_keep<Rows, Weights>> {};
+
 }  // namespace heddle::inline HEDDLE_ABI

@@ -31,6 +31,7 @@ struct norm_weight {
   using element_type = T;
   vector_view<T const, Memory> weight;
   float epsilon = 1e-6F;
+  index_t full_width = 0;  ///< of the scale over all ranks that share it out (fsdp); 0 where this rank has all of it
 };
 /// Its gradient.
 template <element T, class Memory = host_memory>
@@ -51,20 +52,30 @@ struct embedding_table {
 template <class Element, class Memory = host_memory>
 using expert_vectors = view<Element, extents<experts, out_features>, Memory>;
 
-/// One matrix an expert, and one bias where there are any.
-template <element T, class Memory = host_memory>
+/// How the matrix of an expert is stored: as a linear layer's, [out, in] (Mixtral, Qwen3-MoE, DeepSeek), ...
+struct out_in {
+  using matrices = extents<experts, out_features, in_features>;
+};
+/// ... or transposed, [in, out] (Llama 4, GPT-OSS).
+struct in_out {
+  using matrices = extents<experts, in_features, out_features>;
+};
+
+/// One matrix an expert, and one bias where there are any. `Order` is `out_in` or `in_out`: the products follow the
+/// type, so that nothing is copied.
+template <element T, class Memory = host_memory, class Order = out_in>
 struct expert_linear {
   using element_type = T;
-  matrices<T const, Memory> weight;  ///< the rank's part of [experts, out, in]
+  view<T const, typename Order::matrices, Memory> weight;  ///< the rank's part of [experts, out, in]
   index_t full_experts = 0;
   index_t full_out = 0;
   index_t full_in = 0;
   expert_vectors<T const, Memory> bias{};  ///< the rank's part of [experts, out]
 };
 /// Its gradient.
-template <element T, class Memory = host_memory>
+template <element T, class Memory = host_memory, class Order = out_in>
 struct expert_gradient {
-  matrices<accumulator_t<T>, Memory> weight;
+  view<accumulator_t<T>, typename Order::matrices, Memory> weight;
   expert_vectors<accumulator_t<T>, Memory> bias{};
 };
 
@@ -85,12 +96,12 @@ struct shared_gradients {
 };
 
 /// A mixture-of-experts layer.
-template <element T, class Memory = host_memory>
+template <element T, class Memory = host_memory, class Order = out_in>
 struct moe_weights {
   using element_type = T;
-  linear<T, Memory> gate;        ///< [experts, hidden], the same on every rank
-  expert_linear<T, Memory> fc1;  ///< [experts, 2 ffn, hidden], gate|up packed
-  expert_linear<T, Memory> fc2;  ///< [experts, hidden, ffn]
+  linear<T, Memory> gate;               ///< [experts, hidden], the same on every rank
+  expert_linear<T, Memory, Order> fc1;  ///< [experts, 2 ffn, hidden], gate|up packed
+  expert_linear<T, Memory, Order> fc2;  ///< [experts, hidden, ffn]
   index_t top_k = 1;
   double route_scale = 1;
   index_t groups = 1;                                         ///< of neighbouring experts
@@ -100,11 +111,11 @@ struct moe_weights {
   routing_options options{};                                  ///< what else the router is told
 };
 /// Its gradients.
-template <element T, class Memory = host_memory>
+template <element T, class Memory = host_memory, class Order = out_in>
 struct moe_gradients {
   linear_gradient<T, Memory> gate;
-  expert_gradient<T, Memory> fc1;
-  expert_gradient<T, Memory> fc2;
+  expert_gradient<T, Memory, Order> fc1;
+  expert_gradient<T, Memory, Order> fc2;
   shared_gradients<T, Memory> shared{};
 };
 

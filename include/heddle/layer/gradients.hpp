@@ -35,8 +35,8 @@ template <class Execution, class T, class Memory>
 linear_gradient<T, Memory> zero_gradients(Execution& execution, embedding_table<T, Memory> const& table) {
   return {detail::zeros_like(execution, table.weight), {}};
 }
-template <class Execution, class T, class Memory>
-expert_gradient<T, Memory> zero_gradients(Execution& execution, expert_linear<T, Memory> const& weights) {
+template <class Execution, class T, class Memory, class Order>
+expert_gradient<T, Memory, Order> zero_gradients(Execution& execution, expert_linear<T, Memory, Order> const& weights) {
   return {detail::zeros_like(execution, weights.weight), detail::zeros_like(execution, weights.bias)};
 }
 template <class Execution, class T, class Memory>
@@ -44,8 +44,8 @@ shared_gradients<T, Memory> zero_gradients(Execution& execution, shared_weights<
   return {zero_gradients(execution, weights.fc1), zero_gradients(execution, weights.fc2),
           zero_gradients(execution, weights.gate)};
 }
-template <class Execution, class T, class Memory>
-moe_gradients<T, Memory> zero_gradients(Execution& execution, moe_weights<T, Memory> const& weights) {
+template <class Execution, class T, class Memory, class Order>
+moe_gradients<T, Memory, Order> zero_gradients(Execution& execution, moe_weights<T, Memory, Order> const& weights) {
   return {zero_gradients(execution, weights.gate), zero_gradients(execution, weights.fc1),
           zero_gradients(execution, weights.fc2), zero_gradients(execution, weights.shared)};
 }

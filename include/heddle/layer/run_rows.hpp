@@ -105,13 +105,18 @@ template <class From, class To, class Parameter, class Gradients>
 auto gradient_of(embed<From, To, Parameter>, Gradients const& gradients) {
   return gradients.weight;
 }
-template <class From, class To, class Group, class Axis, class Partition, class Frame, class Memory, class Element>
-void accumulate(embed<From, To, placement<on<Group, sharded<Axis, Partition>>>>, Frame& frame,
-                kept<token_ids<Memory>> const& saved, activation<Element, Memory> dy) {
+/// The first row of the rank's part of the table: the weight pass has no group to ask.
+template <class From, class To, class Group, class Axis, class Partition, class Frame>
+index_t put_by(embed<From, To, placement<on<Group, sharded<Axis, Partition>>>>, Frame& frame) {
+  return detail::first_id<Group, Axis, Partition>(frame);
+}
+template <class From, class To, class Parameter, class Frame, class Memory, class Element>
+void accumulate(embed<From, To, Parameter>, Frame& frame, kept<token_ids<Memory>> const& saved,
+                activation<Element, Memory> dy, index_t first) {
   kernel::embedding_grad<std::remove_const_t<Element>, Memory> const sum{
       .ids = std::get<0>(saved.values).data,
       .dy = dy.data,
-      .first = detail::first_id<Group, Axis, Partition>(frame),
+      .first = first,
       .gradient = frame.template gradient<whole>().weight};
   frame.launch(sum, sum.blocks());
 }

@@ -3,10 +3,10 @@
 // keeps what every operation says it needs again. A user's operation brings its own overload beside it.
 #pragma once
 
-#include <heddle/kernel/add.hpp>
 #include <heddle/layer/bundle.hpp>
-#include <heddle/layer/check_part.hpp>
 #include <heddle/layer/frame.hpp>
+#include <heddle/layer/scratch_of_branch.hpp>
+#include <heddle/layer/sum_values.hpp>
 #include <heddle/sequence/combinators.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -42,6 +42,10 @@ struct walk {
     } else if constexpr (Operation::keeps == keep::inputs) {
       auto const inputs = borrowed(values);  // what is kept must not be changed in place
       return passed{run_on<Operation>(frame, inputs), keeping(inputs)};
+    } else if constexpr (Operation::keeps == keep::last_input) {
+      constexpr std::size_t last = sizeof...(Values) - 1;
+      auto const inputs = with_port<last>(values, borrow(arrived(std::get<last>(values))));
+      return passed{run_on<Operation>(frame, inputs), keeping(single(std::get<last>(inputs)))};
     } else if constexpr (Operation::keeps == keep::outputs) {
       auto const outputs = borrowed(run_on<Operation>(frame, values));
       return passed{outputs, keeping(outputs)};
@@ -110,20 +114,6 @@ struct walk<Mode, fork<Branches...>> {
   }
 };
 
-template <class Frame, class Value>
-Value sum(Frame&, Value value) {
-  return value;
-}
-template <class Frame, class A, class B, class Memory, class... Rest>
-auto sum(Frame& frame, activation<A, Memory> a, activation<B, Memory> b, Rest... rest) {
-  using value = std::remove_const_t<A>;
-  index_t const height = a.data.template size<tokens>();
-  check_width("a branch of a join", b.data.template size<hidden>(), a.data.template size<hidden>());
-  auto y = frame.template scratch_rows<value>(height, a.data.template size<hidden>());
-  frame.launch(kernel::add<value, Memory>{.a = a.data, .b = b.data, .y = y}, height);
-  return sum(frame, activation<value, Memory>{y, a.full_hidden}, rest...);
-}
-
 template <class Mode, class... Branches>
 struct walk<Mode, join<Branches...>> {
   template <class Frame, class... Values>
@@ -184,7 +174,8 @@ struct walk<Mode, recompute<Branch>> {
   static auto through(Frame& frame, Values const& values) {
     if constexpr (Mode::saves) {
       auto const inputs = borrowed(values);
-      return passed{walk<inference, Branch>::through(frame, inputs).values, keeping(inputs)};
+      scratch_of_branch<Frame> const scratch{frame};
+      return passed{scratch.keep_only(walk<inference, Branch>::through(frame, inputs).values), keeping(inputs)};
     } else {
       return walk<inference, Branch>::through(frame, values);
     }

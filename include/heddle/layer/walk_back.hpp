@@ -25,6 +25,15 @@ auto run_back(Frame& frame, kept<Kept...> const& saved, std::tuple<Values...> co
   return std::apply([&](auto... value) { return bundled(run(Conjugate{}, frame, saved, arrived(value)...)); }, dy);
 }
 
+/// What the weight pass will be given of an operation: the cotangents, and what the operation finds out for it in
+/// `put_by(operation, frame)`, because that pass knows no groups.
+template <class Operation, class Frame, class... Values>
+auto put_by_for_weights(Frame& frame, std::tuple<Values...> const& dy) {
+  if constexpr (requires { put_by(Operation{}, frame); })
+    return keeping(std::tuple_cat(dy, single(put_by(Operation{}, frame))));
+  else return keeping(dy);
+}
+
 template <class Operation>
 struct walk_back {
   template <class Frame, class Saved, class... Values>
@@ -32,7 +41,7 @@ struct walk_back {
     using conjugate = typename Operation::conjugate;
     if constexpr (parameterised<Operation>) {
       auto const waiting = borrowed(dy);  // the weight pass comes later: nothing may change it in place
-      return returned{run_back<conjugate>(frame, saved, waiting), keeping(waiting)};
+      return returned{run_back<conjugate>(frame, saved, waiting), put_by_for_weights<Operation>(frame, waiting)};
     } else {
       return returned{run_back<conjugate>(frame, saved, dy), nothing_kept{}};
     }
@@ -165,8 +174,16 @@ struct walk_back<recompute<Branch>> {
       if constexpr (Last::keeps == keep::inputs) return keeping(borrowed(values));
       else return walk<training, Last>::through(frame, values).saved;
     } else {
-      return walk<training, Last>::through(frame, values).saved;
+      return last_of(frame, values, static_cast<Last*>(nullptr));
     }
+  }
+  template <class Combinator, class Frame, class Values>
+  static auto last_of(Frame& frame, Values const& values, Combinator*) {
+    return walk<training, Combinator>::through(frame, values).saved;
+  }
+  template <std::size_t Port, class Inner, class Frame, class Values>
+  static auto last_of(Frame& frame, Values const& values, on_port<Port, Inner>*) {
+    return inputs_of_all(frame, single(std::get<Port>(values)), Inner{});
   }
 };
 

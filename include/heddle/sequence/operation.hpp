@@ -9,7 +9,7 @@
 namespace heddle::inline HEDDLE_ABI {
 
 /// Which of its values an operation needs again in the backward pass.
-enum class keep { nothing, inputs, outputs, both };
+enum class keep { nothing, inputs, last_input, outputs, both };
 
 /// Base of all operations. `From` and `To` are placements, or `ports` of placements where there are several values.
 template <fixed_string Name, class From, class To, class Conjugate, class... Labels>
@@ -22,6 +22,8 @@ struct operation_base {
   using labels = type_list<Labels...>;
   /// A linear operation may run on a summand; any other refuses a `partial` value on every group.
   static constexpr bool linear = true;
+  /// What is not linear may add to a summand that it names, where one rank of the group adds and the others do not.
+  static constexpr bool once = false;
   /// Whether ranks speak to each other in it.
   static constexpr bool communicates = false;
   /// What the forward pass of training saves for the conjugate.

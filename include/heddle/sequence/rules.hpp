@@ -51,9 +51,9 @@ constexpr void note_parameter(flow& f, flow_map const& output) {
 }
 
 /// What is not linear takes no summand. A product is linear in each factor alone: it may take one in a factor where it
-/// says so.
+/// says so; and so may what one rank alone adds. `may` says whether the operation is one of these.
 template <std::size_t Size>
-constexpr void refuse_summands(flow& f, flow_port const& port, std::array<flow_map, Size> const& inputs, int count,
+constexpr void refuse_summands(flow& f, flow_port const& port, std::array<flow_map, Size> const& inputs, bool may,
                                int factor) {
   auto summand = [](flow_map const& map, type_id group) {
     int const at = map.find(group);
@@ -63,8 +63,8 @@ constexpr void refuse_summands(flow& f, flow_port const& port, std::array<flow_m
     flow_entry const& entry = port.known.entries[static_cast<std::size_t>(i)];
     if (entry.kind != state_kind::partial) continue;
     int factors = 0;
-    for (int p = 0; p < count; ++p) factors += summand(inputs[static_cast<std::size_t>(p)], entry.group) ? 1 : 0;
-    bool const stated = count > 1 && factors == 1 && summand(inputs[static_cast<std::size_t>(factor)], entry.group);
+    for (flow_map const& input : inputs) factors += summand(input, entry.group) ? 1 : 0;
+    bool const stated = may && factors == 1 && summand(inputs[static_cast<std::size_t>(factor)], entry.group);
     if (!stated) f.fail(flow_fault::nonlinear, entry.type_index);
   }
 }

@@ -27,7 +27,8 @@ struct trace {
         touched.set(entry);
         if constexpr (outputs::count == 1) check_nesting(f, port, entry, outputs::value[0]);
       }
-      if constexpr (!Operation::linear) refuse_summands(f, port, inputs::value, inputs::count, p);
+      if constexpr (!Operation::linear)
+        refuse_summands(f, port, inputs::value, Operation::once || inputs::count > 1, p);
     }
     for (int q = 0; q < outputs::count; ++q) {
       if (!same_groups(touched, outputs::value[static_cast<std::size_t>(q)])) return f.fail(flow_fault::groups);

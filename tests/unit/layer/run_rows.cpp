@@ -92,7 +92,7 @@ TEST_CASE("the gradient of a table: a rank adds to its own rows, or its own colu
       frame step{tools.execution, weights, state, gradients};
       static_assert(
           std::same_as<decltype(run(typename decltype(op)::conjugate{}, step, saved, value(dy, 3, 2))), no_gradient>);
-      accumulate(op, step, saved, value(dy, 3, 2));
+      accumulate(op, step, saved, value(dy, 3, 2), put_by(op, step));
       CHECK(sums == want);
       CHECK(gradient_of(op, gradients).data() == sums.data());
     });
