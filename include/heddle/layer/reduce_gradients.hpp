@@ -10,58 +10,108 @@ namespace heddle::inline HEDDLE_ABI {
 
 /// Gradients of the sum over all tokens.
 struct sum {
-  template <class Execution>
+  template <class Trace, class Execution>
   [[nodiscard]] static double divisor(Execution&) {
     return 1;
   }
 };
-/// Gradients divided by the number of ranks that tokens are dealt to: |DP x CP|, the same for dense and for expert
-/// parameters, whose sum over the rest of those ranks the dispatch has already taken (Megatron-Core).
+/// Gradients divided by the number of ranks of `Groups`: |DP x CP| in Megatron-Core, the same for dense and for expert
+/// parameters, whose sum over the rest of those ranks the dispatch has already taken.
 template <class... Groups>
 struct mean_over {
-  template <class Execution>
+  template <class Trace, class Execution>
   [[nodiscard]] static double divisor(Execution& execution) {
     return (1.0 * ... * execution.template communicator<Groups>().size());
   }
 };
-using mean = mean_over<dp>;
+/// The same over the groups that tokens are dealt to where the style begins, by its own input or by the start
+/// placement: dp, cp, groups of one's own. Ranks of tensor or expert groups work at one replica's tokens and do not
+/// count. A stage that begins on the expert grid sees no such group: `mean_over<dp, cp>` names them.
+struct mean {
+  template <class Trace, class Execution>
+  [[nodiscard]] static double divisor(Execution& execution) {
+    return over(execution, typename Trace::data_groups{});
+  }
+
+ private:
+  template <class Execution, class... Groups>
+  static double over(Execution& execution, type_list<Groups...>) {
+    static_assert(sizeof...(Groups) > 0,
+                  "[heddle.gradients.mean] no group deals tokens where the style begins, so there is nothing to divide "
+                  "by. Fix: name the groups in the start placement, or reduce by mean_over<...> or sum.");
+    return mean_over<Groups...>::template divisor<void>(execution);
+  }
+};
 
 namespace detail {
 
 template <class Execution, class Element, class Extents, class Memory, class... Groups>
 void reduce_one(Execution& execution, view<Element, Extents, Memory> gradient, placement<on<Groups, partial>...>) {
   std::span<Element> const data{gradient.data(), static_cast<std::size_t>(gradient.count())};
-  // The innermost group first; the order is the same on every rank.
+  // In mesh order, so that every rank meets the groups in one order.
   (execution.template communicator<Groups>().all_reduce(data), ...);
 }
 
 template <class Execution, class Element, class Extents, class Memory>
 void scale_by(Execution& execution, view<Element, Extents, Memory> data, double factor) {
-  if (data.count() == 0) return;
-  rows<Element, Memory> const all{data.data(),
-                                  extents<tokens, hidden>{data.count() / data.row_size(), data.row_size()}};
+  index_t const height = Extents::rank == 1 ? 1 : data.count() / data.row_size();
+  rows<Element, Memory> const all{data.data(), extents<tokens, hidden>{height, data.count() / height}};
   execution.launch(kernel::scale<Element, Memory>{.x = all, .factor = static_cast<Element>(factor), .y = all},
                    all.shape()[0]);
 }
 
+/// What the gradients of a style are sums over, and which groups deal its tokens.
+template <class Style, class Start>
+struct reduction_of : gradient_trace<typename Style::forward, Start> {
+  using base = gradient_trace<typename Style::forward, Start>;
+
+ private:
+  static constexpr bool deals_tokens(flow_entry const& entry) {
+    for (type_id const shared : {id_of<tp>, id_of<etp>, id_of<ep>, id_of<edp>}) {
+      if (entry.group == shared) return false;
+    }
+    return entry.kind == state_kind::sharded && entry.axis == id_of<tokens>;
+  }
+  static constexpr std::size_t count = [] {
+    std::size_t found = 0;
+    for (int i = 0; i < base::start[0].count; ++i) found += deals_tokens(base::start[0].entries[i]) ? 1 : 0;
+    return found;
+  }();
+  static constexpr auto dealing = [] {
+    std::array<int, count + 1> indices{};
+    std::size_t found = 0;
+    for (int i = 0; i < base::start[0].count; ++i) {
+      if (deals_tokens(base::start[0].entries[i])) indices[found++] = base::start[0].entries[i].type_index;
+    }
+    return indices;
+  }();
+  template <std::size_t... Index>
+  static constexpr auto pick(std::index_sequence<Index...>)
+      -> type_list<typename element_t<typename base::universe, dealing[Index]>::group...>;
+
+ public:
+  using data_groups = decltype(pick(std::make_index_sequence<count>{}));
+};
+
 }  // namespace detail
 
 /// Adds what every rank has of each gradient of `Style`, over exactly the groups that `parameter_gradients_t` names, in
-/// place; `Reduction` is `sum` or `mean`. `Start` says over which groups tokens are dealt that no operation of the
-/// style mentions. All ranks of these groups call it, once a step: gradients that are reduced are no summands any more.
+/// place; `Reduction` is `sum`, `mean` or `mean_over`. `Start` says over which groups tokens are dealt that no
+/// operation of the style mentions. A parameter that several styles of a layer share, with one gradient for all, is
+/// reduced once. All ranks of these groups call it, once a step: gradients that are reduced are no summands any more.
+/// Throws `argument` where styles that share a gradient make it a sum over different groups.
 template <class Reduction, parallel_style Style, class Start = placement<>, class Execution, class Gradients>
 void reduce_gradients(Execution& execution, Gradients const& gradients) {
-  using trace = detail::gradient_trace<typename Style::forward, Start>;
+  using trace = detail::reduction_of<Style, Start>;
   static_assert(trace::fits,
                 "[heddle.gradients.start] the start placement contradicts what the style asks of its input. Fix: name "
                 "only groups that the style does not.");
-  double const divisor = Reduction::divisor(execution);
-  detail::each_gradient<Style>(gradients, [&]<class Operation, class View, std::size_t Index>(
-                                              Operation, View gradient, std::integral_constant<std::size_t, Index>) {
-    if (gradient.count() == 0) return;  // a group that shares a parameter has equally much of it
-    detail::reduce_one(execution, gradient, detail::element_t<typename trace::type, static_cast<int>(Index)>{});
-    if (divisor != 1) detail::scale_by(execution, gradient, 1 / divisor);
-  });
+  double const divisor = Reduction::template divisor<trace>(execution);
+  detail::each_distinct_gradient<Style, typename trace::type>(
+      gradients, [&]<std::size_t Index>(auto, auto gradient, std::integral_constant<std::size_t, Index>) {
+        detail::reduce_one(execution, gradient, detail::element_t<typename trace::type, static_cast<int>(Index)>{});
+        if (divisor != 1) detail::scale_by(execution, gradient, 1 / divisor);
+      });
 }
 
 }  // namespace heddle::inline HEDDLE_ABI
