@@ -3,6 +3,7 @@
 #include "../support/router_trial.hpp"
 
 #include <doctest/doctest.h>
+#include <heddle/router/drop.hpp>
 #include <heddle/router/top_k.hpp>
 
 using namespace heddle;
@@ -57,3 +58,21 @@ TEST_CASE("softplus with groups of the largest") {
                            .group_score = oracle::group_kind::max});
 }
 TEST_CASE("no tokens at all") { check<top_k<kernel::softmax_then_top_k<false>>>({.tokens = 0}, {.top_k = 2}); }
+
+template <drop_by By, expert_room Rows = expert_room::as_chosen>
+using with_capacity =
+    composed_router<gate, choose<kernel::sigmoid_then_top_k<true, group_score::none>, -1>, drop<By, Rows>>;
+
+TEST_CASE("capacity by probability, a chunk for each rank") {
+  check<with_capacity<drop_by::probability>>(
+      {.tokens = 29, .experts = 5, .expert_bias = true, .padding = true},
+      {.top_k = 3, .score = oracle::score_kind::sigmoid, .normalize = true, .scale = 2, .capacity_factor = 0.75});
+}
+TEST_CASE("capacity by position, padded") {
+  check<with_capacity<drop_by::position, expert_room::to_capacity>>({.tokens = 29, .experts = 5, .padding = true},
+                                                                    {.top_k = 2,
+                                                                     .score = oracle::score_kind::sigmoid,
+                                                                     .normalize = true,
+                                                                     .capacity_factor = 0.5,
+                                                                     .by_position = true});
+}

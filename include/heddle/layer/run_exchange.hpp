@@ -23,6 +23,7 @@ auto run(all_gather<Group, tokens, Partition>, Frame& frame, gates<Memory, Weigh
   group.all_gather(std::span<std::int32_t const>{frame.routing.ids.data(), own}, ids, counts);
   group.all_gather(std::span<Weight const>{weights.weights.data(), own}, values, counts);
   frame.routing.ids = {ids.data(), shape};
+  frame.routing.capacity = 0;  // was counted for the tokens of one rank
   return gates<Memory, Weight>{{values.data(), shape}, frame.routing.ids};
 }
 /// The gradient of gathered weights: the sum over the ranks, each token's at home.
@@ -55,6 +56,7 @@ void exchange_counts(Frame& frame) {
   auto& group = frame.template communicator<Group>();
   auto& routing = frame.routing;
   if (routing.exchanged) return;
+  [[maybe_unused]] host_sync const waits{frame.execution()};  // the exchange wants counts on the host
   auto const parts = static_cast<std::size_t>(group.size());
   index_t const own = own_experts<Group>(frame).size;
   auto experts_of = pieces<ceil_chunk>(frame, routing.experts, group.size());

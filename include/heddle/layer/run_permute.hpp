@@ -3,6 +3,7 @@
 #pragma once
 
 #include <heddle/compute/permute.hpp>
+#include <heddle/kernel/pad_order.hpp>
 #include <heddle/kernel/permute.hpp>
 #include <heddle/kernel/place_gates.hpp>
 #include <heddle/kernel/take_gates.hpp>
@@ -12,6 +13,39 @@
 namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
+
+/// Where the rows of each expert begin, and the end of the last.
+template <class Frame>
+[[nodiscard]] std::span<index_t const> begins_of(Frame& frame, std::span<index_t const> rows) {
+  auto const begins = frame.counts(rows.size() + 1);
+  begins[0] = 0;
+  for (std::size_t e = 0; e < rows.size(); ++e) begins[e + 1] = begins[e] + rows[e];
+  return begins;
+}
+
+/// Gives every expert of an order as many rows as it has capacity.
+template <class Frame>
+void pad_to_capacity(Frame& frame, slot_view<std::int32_t, typename Frame::memory> slot_to_row) {
+  auto& routing = frame.routing;
+  auto const rows = frame.counts(routing.expert_rows.size());
+  for (index_t& each : rows) each = routing.capacity;
+  auto const padded = begins_of(frame, rows);
+  auto const row_to_token = frame.template scratch<std::int32_t>(padded.back());
+  auto const row_to_slot = frame.template scratch<std::int32_t>(padded.back());
+  extents<tokens> const height{padded.back()};
+  frame.launch(kernel::pad_order<typename Frame::memory>{.begins = frame.execution().visible(
+                                                             begins_of(frame, routing.expert_rows)),
+                                                         .padded = frame.execution().visible(padded),
+                                                         .row_to_token = routing.row_to_token,
+                                                         .row_to_slot = routing.row_to_slot,
+                                                         .padded_to_token = {row_to_token.data(), height},
+                                                         .padded_to_slot = {row_to_slot.data(), height},
+                                                         .slot_to_row = slot_to_row},
+               static_cast<index_t>(rows.size()));
+  routing.row_to_token = {row_to_token.data(), height};
+  routing.row_to_slot = {row_to_slot.data(), height};
+  routing.expert_rows = rows;
+}
 
 /// Orders the step's (token, slot) pairs by expert, over `experts` experts whose first is `first`. Who comes later, a
 /// gradient on its way back among them, finds the order made.
@@ -31,6 +65,7 @@ void order_by_expert(Frame& frame, index_t first, index_t experts) {
   routing.row_to_slot = {row_to_slot.data(), extents<tokens>{used}};
   routing.expert_rows = expert_rows;
   routing.ordered = true;
+  if (routing.capacity > 0) pad_to_capacity(frame, {slot_to_row.data(), shape});
 }
 
 template <class Frame, class Element, class Memory>

@@ -34,20 +34,29 @@ auto run(mask_routing<Group>, Frame& frame, gates<Memory, Weight> weights) {
   frame.routing.ids = {ids.data(), shape};
   return gates<Memory, Weight>{{masked.data(), shape}, frame.routing.ids};
 }
-/// The weights that were masked have no gradient.
-template <class Group, class Frame, class Memory, class Weight>
-auto run(mask_routing_grad<Group>, Frame& frame, kept<gates<Memory, Weight>> const& saved, gates<Memory, Weight> dy) {
-  auto const shape = dy.weights.shape();
+namespace detail {
+
+/// The gradient of weights of which some went nowhere: 0 where the id is -1.
+template <class Frame, class Memory, class Weight>
+auto where_chosen(Frame& frame, slot_view<std::int32_t const, Memory> ids, gates<Memory, Weight> dweights) {
+  auto const shape = dweights.weights.shape();
   auto dx = frame.template scratch<Weight>(shape.count());
   auto unused = frame.template scratch<std::int32_t>(shape.count());
-  frame.launch(kernel::mask_experts<Memory, Weight>{.ids = std::get<0>(saved.values).ids,
-                                                    .weights = dy.weights,
+  frame.launch(kernel::mask_experts<Memory, Weight>{.ids = ids,
+                                                    .weights = dweights.weights,
                                                     .first = 0,
                                                     .count = frame.routing.experts,
                                                     .masked_ids = {unused.data(), shape},
                                                     .masked_weights = {dx.data(), shape}},
                shape[0]);
   return gates<Memory, Weight>{{dx.data(), shape}};
+}
+
+}  // namespace detail
+
+template <class Group, class Frame, class Memory, class Weight>
+auto run(mask_routing_grad<Group>, Frame& frame, kept<gates<Memory, Weight>> const& saved, gates<Memory, Weight> dy) {
+  return detail::where_chosen(frame, std::get<0>(saved.values).ids, dy);
 }
 
 // -- weights meet rows

@@ -3,18 +3,15 @@
 // (kernel/weigh.hpp); the formulas are those of the models named beside them.
 #pragma once
 
-#include <heddle/compute/bias.hpp>
-#include <heddle/compute/gemm.hpp>
 #include <heddle/router/choose.hpp>
-#include <heddle/sequence/sequence.hpp>
+#include <heddle/router/compose.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
 /// The policy: by which rule, and k where it is known at compile time.
 template <class Rule, int TopK = static_cast<int>(dynamic)>
 struct top_k {
-  using route = sequence<gemm<placement<>, placement<>, placement<>, gate_role>,
-                         add_bias<placement<>, placement<>, gate_role>, choose<Rule, TopK>>;
+  using route = concat_t<gate, sequence<choose<Rule, TopK>>>;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI
