@@ -23,7 +23,6 @@ struct routing {
   per_row<std::int32_t const, Memory> row_to_slot;      ///< slot of each row
   index_t experts = 0;                                  ///< over all ranks
   index_t capacity = 0;                                 ///< rows that every expert is padded to; 0: as many as chose it
-  index_t capacity = 0;                                 ///< rows that every expert is padded to; 0: as many as chose it
   counts<host_memory> expert_rows;                      ///< rows of each expert this rank has sorted or received
   counts<host_memory> sent;                             ///< rows to each rank of the expert group
   counts<host_memory> received;                         ///< rows from each rank of the expert group

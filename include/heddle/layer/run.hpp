@@ -7,7 +7,6 @@
 #include <heddle/layer/run_columns.hpp>
 #include <heddle/layer/run_direct.hpp>
 #include <heddle/layer/run_drop.hpp>
-#include <heddle/layer/run_drop.hpp>
 #include <heddle/layer/run_exchange.hpp>
 #include <heddle/layer/run_expert_bias.hpp>
 #include <heddle/layer/run_experts.hpp>
