@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Direct dispatch at run time: bucketed rows and their weights, stored at their experts and stored home.
+#pragma once
+
+#include <heddle/layer/run_router.hpp>
+#include <heddle/layer/store_rows.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace detail {
+
+/// One bin an expert; where copies have been made for every rank of the tensor group, one an expert and rank.
+template <class ExpertParallel, class ExpertTensor, class Copies, class Frame>
+[[nodiscard]] store_plan plan_by_expert(Frame& frame) {
+  constexpr bool copied = std::same_as<Copies, bucketed>;
+  auto const& routing = frame.routing;
+  int const inner = frame.template communicator<ExpertTensor>().size();
+  int const outer = frame.template communicator<joint<ExpertTensor, ExpertParallel>>().size() / inner;
+  auto first_bin = frame.counts(static_cast<std::size_t>(copied ? outer * inner : outer) + 1);
+  first_bin[0] = 0;
+  for (std::size_t o = 0; o + 1 < first_bin.size(); ++o) {
+    int const rank = static_cast<int>(o) / (copied ? inner : 1);
+    first_bin[o + 1] = first_bin[o] + ceil_chunk::piece(routing.experts, outer, rank).size;
+  }
+  index_t const slots_of_token = routing.ids.template size<slots>() / (copied ? inner : 1);
+  index_t const most = ceil_chunk::piece(routing.experts, outer, 0).size;
+  return {.parts = copied ? 1 : inner,
+          .first_bin = first_bin,
+          .own_rows = routing.expert_rows,
+          .per_token = std::min(slots_of_token, most),
+          .alike = copied ? inner : 1,
+          .experts_each = most};
+}
+
+/// The rows that each expert of this rank received.
+template <class Frame>
+[[nodiscard]] std::span<index_t const> rows_of_experts(Frame& frame, receive_map const& map, int rank) {
+  int const own = map.owner_of(rank);
+  auto rows = frame.counts(static_cast<std::size_t>(map.begin_of(own + 1) - map.begin_of(own)));
+  std::fill(rows.begin(), rows.end(), 0);
+  map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
+    if (block.owner == own) rows[static_cast<std::size_t>(block.bin - map.begin_of(own))] += block.kept;
+  });
+  return rows;
+}
+
+}  // namespace detail
+
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, class Frame, class Element,
+          class Memory>
+auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies>, Frame& frame, activation<Element, Memory> x) {
+  using group = joint<ExpertTensor, ExpertParallel>;
+  using value = std::remove_const_t<Element>;
+  index_t const width = x.data.template size<hidden>();
+  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame);
+  auto const y = detail::store_there<group, Overflow, value>(frame, plan, detail::flat(x.data), width);
+  auto const map = detail::places_of(frame, plan);
+  int const rank = frame.template communicator<group>().rank();
+  frame.routing.expert_rows = detail::rows_of_experts(frame, map, rank);
+  return activation<value, Memory>{{y.data(), extents<tokens, hidden>{map.kept_by(map.owner_of(rank)), width}},
+                                   x.full_hidden};
+}
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, class Frame, class Memory,
+          class Weight>
+auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies>, Frame& frame, row_gates<Memory, Weight> x) {
+  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame);
+  std::span<Weight const> const weights{x.weights.data(), static_cast<std::size_t>(x.weights.count())};
+  auto const y = detail::store_there<joint<ExpertTensor, ExpertParallel>, Overflow>(frame, plan, weights, 1);
+  return row_gates<Memory, Weight>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
+}
+
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, class Frame, class Element,
+          class Memory>
+auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies>, Frame& frame, activation<Element, Memory> y) {
+  using group = joint<ExpertTensor, ExpertParallel>;
+  using value = std::remove_const_t<Element>;
+  index_t const width = y.data.template size<hidden>();
+  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame);
+  auto const x = detail::store_home<group, value>(frame, plan, detail::flat(y.data), width);
+  index_t const height = detail::places_of(frame, plan).sent_by(frame.template communicator<group>().rank());
+  return activation<value, Memory>{{x.data(), extents<tokens, hidden>{height, width}}, y.full_hidden};
+}
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, class Frame, class Memory,
+          class Weight>
+auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies>, Frame& frame, row_gates<Memory, Weight> y) {
+  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame);
+  std::span<Weight const> const weights{y.weights.data(), static_cast<std::size_t>(y.weights.count())};
+  auto const x = detail::store_home<joint<ExpertTensor, ExpertParallel>>(frame, plan, weights, 1);
+  return row_gates<Memory, Weight>{{x.data(), extents<tokens>{static_cast<index_t>(x.size())}}};
+}
+
+}  // namespace heddle::inline HEDDLE_ABI

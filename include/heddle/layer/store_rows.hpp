@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows into the memory of the ranks that they are for, and results into the memory of those they came from. The first
+// to move in a step bring their counts into everybody's table; behind it nobody asks for a count again.
+#pragma once
+
+#include <algorithm>
+#include <heddle/collective/direct.hpp>
+#include <heddle/collective/ordered_sum.hpp>
+#include <heddle/concepts/symmetric.hpp>
+#include <heddle/layer/receive_map.hpp>
+#include <heddle/layer/run_collective.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+namespace detail {
+
+/// What is stored where in one step, besides the numbers of rows.
+struct store_plan {
+  int parts = 1;                         ///< ranks that receive the same rows
+  std::span<index_t const> first_bin{};  ///< [owners + 1], see receive_map
+  std::span<index_t const> own_rows{};   ///< [bins] rows of this rank; read before they are exchanged, then no more
+  index_t per_token = 0;                 ///< the most rows of one token for one owner
+  int alike = 1;                         ///< owners that have the same experts
+  index_t experts_each = 0;              ///< experts of the first owner; 0 where bins are not experts
+  [[nodiscard]] index_t bins() const { return first_bin.back(); }
+};
+
+/// The table lies at the begin of the memory, rows behind it.
+[[nodiscard]] constexpr index_t table_bytes(int ranks, index_t bins) {
+  constexpr index_t line = 64;
+  return (ranks * bins * static_cast<index_t>(sizeof(index_t)) + line - 1) / line * line;
+}
+
+template <class Frame>
+[[nodiscard]] receive_map places_of(Frame& frame, store_plan const& plan) {
+  return {frame.routing.table, plan.first_bin, static_cast<int>(plan.first_bin.size()) - 1, plan.parts,
+          frame.routing.room};
+}
+
+/// Finds out who needs more than there is room for. All ranks find the same.
+template <on_overflow Overflow, class Frame>
+void look_for_overflow(Frame& frame, receive_map const& map, store_plan const& plan, int rank) {
+  auto& found = frame.report.overflow;
+  found = {};
+  int worst = 0;
+  for (int owner = 0; owner < map.owners; ++owner) {
+    index_t const needed = map.needed_by(owner);
+    if (needed > found.needed) worst = owner;
+    found.needed = std::max(needed, found.needed);
+  }
+  found.room = map.room;
+  if (!found) return;
+  found.rank = worst / plan.alike;
+  auto dropped = frame.counts(static_cast<std::size_t>(plan.bins()));
+  std::fill(dropped.begin(), dropped.end(), 0);
+  map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
+    if (block.source == rank) dropped[static_cast<std::size_t>(block.bin)] += block.rows - block.kept;
+    if (block.owner == worst && block.kept < block.rows && found.expert < 0 && plan.experts_each > 0)
+      found.expert = found.rank * plan.experts_each + block.bin - map.begin_of(worst);
+  });
+  found.dropped = dropped;
+  if constexpr (Overflow == on_overflow::error) {
+    throw error(error_kind::workspace,
+                "rank " + std::to_string(found.rank) + " of the expert group is to receive " +
+                    std::to_string(found.needed) + " rows and has room for " + std::to_string(found.room) +
+                    (found.expert < 0 ? std::string{}
+                                      : ": expert " + std::to_string(found.expert) + " is the first that does not fit"),
+                "give that much room, or -1 for the most there can be, or let overflow be reported");
+  }
+}
+
+/// Memory for what this rank receives. All ranks call it, whatever they have to send.
+template <class Joint, on_overflow Overflow, class Frame>
+[[nodiscard]] symmetric_memory open_for_rows(Frame& frame, store_plan const& plan, index_t row_bytes) {
+  auto& group = frame.template communicator<Joint>();
+  auto& routing = frame.routing;
+  index_t const head = table_bytes(group.size(), plan.bins());
+  if (routing.exchanged) return group.symmetric(head + routing.room * row_bytes);
+
+  index_t const own = routing.ids.template size<tokens>();
+  index_t const most = frame.inputs.most_tokens < 0 ? own : frame.inputs.most_tokens;
+  if (own > most) {
+    throw error(error_kind::argument,
+                std::to_string(own) + " tokens on a rank where most_tokens says " + std::to_string(most),
+                "set inputs.most_tokens to the largest number on any rank, or to -1");
+  }
+  index_t const wanted = frame.inputs.room < 0 ? group.size() * most * plan.per_token : frame.inputs.room;
+  row_bytes = std::max(row_bytes, index_t{1});
+  auto const memory = group.symmetric(head + wanted * row_bytes);
+  routing.room = (memory.bytes - head) / row_bytes;  // of the rank that wanted most
+  auto const own_table = plan.bins() * static_cast<index_t>(sizeof(index_t));
+  for (int peer = 0; peer < group.size(); ++peer) group.put(peer, group.rank() * own_table, plan.own_rows);
+  group.fence();
+  auto const arrived = memory.template at<index_t>(0, group.size() * plan.bins());
+  auto table = frame.counts(arrived.size());
+  std::copy(arrived.begin(), arrived.end(), table.begin());
+  routing.table = table;
+  routing.exchanged = true;
+  look_for_overflow<Overflow>(frame, places_of(frame, plan), plan, group.rank());
+  return memory;
+}
+
+/// Rows x [sent, width] by bin to the ranks of their bins. Returns [received, width] by (bin, source, position).
+template <class Joint, on_overflow Overflow, class Value, class Frame>
+[[nodiscard]] std::span<Value> store_there(Frame& frame, store_plan const& plan, std::span<Value const> x,
+                                           index_t width) {
+  auto& group = frame.template communicator<Joint>();
+  index_t const row_bytes = width * static_cast<index_t>(sizeof(Value));
+  auto const memory = open_for_rows<Joint, Overflow>(frame, plan, row_bytes);
+  index_t const head = table_bytes(group.size(), plan.bins());
+  receive_map const map = places_of(frame, plan);
+  map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
+    if (block.source != group.rank() || block.kept == 0) return;
+    auto const rows =
+        x.subspan(static_cast<std::size_t>(block.home * width), static_cast<std::size_t>(block.kept * width));
+    for (int part = 0; part < map.parts; ++part)
+      group.put(map.rank_of(block.owner, part), head + block.place * row_bytes, rows);
+  });
+  group.fence();
+  // A copy: the next layer stores into the same memory, and the backward pass wants these rows again.
+  auto const arrived = memory.template at<Value>(head, map.kept_by(map.owner_of(group.rank())) * width);
+  auto y = frame.template scratch<Value>(static_cast<index_t>(arrived.size()));
+  std::copy(arrived.begin(), arrived.end(), y.begin());
+  return y;
+}
+
+/// What was made of the received rows, y [received, width], goes home. Returns [sent, width], the sum over parts in
+/// ascending order, rounded once; rows that had no room are zero.
+template <class Joint, class Value, class Frame>
+[[nodiscard]] std::span<Value> store_home(Frame& frame, store_plan const& plan, std::span<Value const> y,
+                                          index_t width) {
+  auto& group = frame.template communicator<Joint>();
+  index_t const row_bytes = width * static_cast<index_t>(sizeof(Value));
+  index_t const head = table_bytes(group.size(), plan.bins());
+  receive_map const map = places_of(frame, plan);
+  auto sent = frame.counts(static_cast<std::size_t>(map.ranks()));
+  for (int rank = 0; rank < map.ranks(); ++rank) sent[static_cast<std::size_t>(rank)] = map.sent_by(rank);
+  index_t const own = sent[static_cast<std::size_t>(group.rank())] * width;
+  auto const memory = group.symmetric(head + map.parts * own * static_cast<index_t>(sizeof(Value)));
+  auto homes = frame.counts(static_cast<std::size_t>(map.ranks()));
+  map.each_block(homes, [&](receive_block const& block) {
+    if (block.owner != map.owner_of(group.rank()) || block.kept == 0) return;
+    index_t const row = map.part_of(group.rank()) * sent[static_cast<std::size_t>(block.source)] + block.home;
+    group.put(block.source, head + row * row_bytes,
+              y.subspan(static_cast<std::size_t>(block.place * width), static_cast<std::size_t>(block.kept * width)));
+  });
+  group.fence();
+  auto const arrived = memory.template at<Value>(head, map.parts * own);
+  auto x = frame.template scratch<Value>(own);
+  sum_in_rank_order<Value>(
+      map.parts, own, [&](int part) { return arrived.data() + part * own; },
+      [&](index_t offset, std::span<Value const> sums) { std::copy(sums.begin(), sums.end(), x.begin() + offset); });
+  map.each_block(homes, [&](receive_block const& block) {
+    if (block.source != group.rank() || block.kept == block.rows) return;
+    auto const lost = x.subspan(static_cast<std::size_t>((block.home + block.kept) * width),
+                                static_cast<std::size_t>((block.rows - block.kept) * width));
+    std::fill(lost.begin(), lost.end(), Value{});
+  });
+  return x;
+}
+
+}  // namespace detail
+
+}  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <heddle/dispatcher/direct.hpp>
+
+#include <doctest/doctest.h>
+#include <heddle/concepts/dispatcher.hpp>
+#include <heddle/sequence/describe.hpp>
+
+using namespace heddle;
+
+TEST_CASE("direct_dispatcher: permute, store; and all of it backwards") {
+  using policy = direct_dispatcher<>;
+  static_assert(dispatcher<policy> && policy::returns_copies);
+  CHECK(describe<policy::bring>() == "");
+  CHECK(describe<policy::order>() == "permute<ep>");
+  CHECK(describe<policy::move>() == "direct_send<ep, etp>");
+  using all = concat_t<policy::order, policy::move>;
+  CHECK(describe<conjugate_t<all>>() == "direct_return<ep, etp> unpermute<ep>");
+  using given = sharded<tokens, as_given>;
+  static_assert(std::same_as<all::from, placement<on<ep, given>, on<etp, given>>>);
+  static_assert(std::same_as<all::to, placement<on<ep, routed>, on<etp, varying>>>);
+  static_assert(std::same_as<policy::copies_home, policy::order::to>);
+  static_assert(std::same_as<policy::weights_home, policy::order::from>);
+}
+
+TEST_CASE("direct_dispatcher: any two groups, and the caller's room") {
+  struct left : group<"left", 40> {};
+  struct right : group<"right", 45> {};
+  using policy = direct_dispatcher<left, right, on_overflow::report>;
+  static_assert(dispatcher<policy>);
+  CHECK(describe<policy::move>() == "direct_send<left, right>");
+}
