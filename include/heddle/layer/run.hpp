@@ -6,9 +6,12 @@
 #include <heddle/layer/run_chunks.hpp>
 #include <heddle/layer/run_columns.hpp>
 #include <heddle/layer/run_direct.hpp>
+#include <heddle/layer/run_drop.hpp>
 #include <heddle/layer/run_exchange.hpp>
+#include <heddle/layer/run_expert_bias.hpp>
 #include <heddle/layer/run_experts.hpp>
 #include <heddle/layer/run_linear.hpp>
+#include <heddle/layer/run_padding.hpp>
 #include <heddle/layer/run_permute.hpp>
 #include <heddle/layer/run_regrid.hpp>
 #include <heddle/layer/run_rows.hpp>
