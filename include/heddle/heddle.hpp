@@ -141,6 +141,7 @@
 #include <heddle/layer/walk_back.hpp>
 #include <heddle/layer/walk_weights.hpp>
 #include <heddle/mesh/folding.hpp>
+#include <heddle/mesh/grids.hpp>
 #include <heddle/mesh/group.hpp>
 #include <heddle/mesh/mesh.hpp>
 #include <heddle/placement/box.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two grids over the same ranks: the dense layers see tp x dp, the experts see etp x ep x edp.
+// Two grids over the same ranks: the dense layers see tp x dp, the experts see etp x ep x edp. Grids may have more
+// groups, cp and pp among them, and groups in common.
 #pragma once
 
 #include <heddle/mesh/mesh.hpp>
@@ -11,11 +12,40 @@ using dense_mesh = mesh<tp, dp>;
 /// The grid of the experts, etp fastest.
 using expert_mesh = mesh<etp, ep, edp>;
 
-/// A dense mesh and an expert mesh of one world size. Throws `error_kind::shape` where the products differ or where a
-/// pipeline stage would mean other ranks in one grid than in the other.
+namespace detail {
+
+/// Why two grids do not number the same ranks, or nothing.
+enum class folding_fault { none, world, size, order };
+
+/// What `Group`, which stands in both grids, means in them.
+template <class Group, class Dense, class Expert>
+constexpr folding_fault shared_fault(Dense const& dense, Expert const& expert) {
+  if constexpr (Expert::template has<Group>) {
+    if (dense.template size<Group>() != expert.template size<Group>()) return folding_fault::size;
+    // Equal sizes and equal strides are the same ranks, whatever stands between.
+    if (dense.template size<Group>() > 1 && dense.template stride<Group>() != expert.template stride<Group>())
+      return folding_fault::order;
+  }
+  return folding_fault::none;
+}
+template <class... Groups, class Expert>
+constexpr folding_fault fault_of(mesh<Groups...> const& dense, Expert const& expert) {
+  if (dense.world() != expert.world()) return folding_fault::world;
+  folding_fault fault = folding_fault::none;
+  ((fault = fault == folding_fault::none ? shared_fault<Groups>(dense, expert) : fault), ...);
+  return fault;
+}
+
+}  // namespace detail
+
+/// A dense mesh and an expert mesh of one world size. Throws `error_kind::shape` where the products differ, or where a
+/// group that stands in both (pp, replica) would mean other ranks in one grid than in the other.
 template <class Dense = dense_mesh, class Expert = expert_mesh>
 class folding {
  public:
+  using dense_type = Dense;
+  using expert_type = Expert;
+
   constexpr folding() = default;
   /// Throws `error_kind::shape` where the two grids do not fold, as said above.
   constexpr folding(Dense dense, Expert expert) : dense_{dense}, expert_{expert} {
@@ -25,19 +55,7 @@ class folding {
                       std::to_string(expert.world()),
                   "choose sizes whose products are equal");
     }
-    if (dense.template size<pp>() != expert.template size<pp>()) {
-      throw error(error_kind::shape,
-                  "the dense grid has " + std::to_string(dense.template size<pp>()) +
-                      " pipeline stages and the expert grid " + std::to_string(expert.template size<pp>()),
-                  "give both grids the same pp, outermost");
-    }
-    if (dense.template size<pp>() > 1 && dense.template stride<pp>() != expert.template stride<pp>()) {
-      throw error(error_kind::shape,
-                  "a pipeline stage is every " + std::to_string(dense.template stride<pp>()) +
-                      "th rank in the dense grid and every " + std::to_string(expert.template stride<pp>()) +
-                      "th in the expert grid",
-                  "name pp last in both grids, so that it is outermost");
-    }
+    check_shared(typename Dense::groups{});
   }
 
   /// The grid that dense layers see.
@@ -60,8 +78,55 @@ class folding {
   }
 
  private:
+  template <class... Groups>
+  constexpr void check_shared(type_list<Groups...>) const {
+    (check_one<Groups>(), ...);
+  }
+  template <class Group>
+  constexpr void check_one() const {
+    if constexpr (Expert::template has<Group>) {
+      detail::folding_fault const fault = detail::shared_fault<Group>(dense_, expert_);
+      if (fault == detail::folding_fault::size) {
+        throw error(error_kind::shape,
+                    std::string{Group::name.view()} + " has " + std::to_string(dense_.template size<Group>()) +
+                        " ranks in the dense grid and " + std::to_string(expert_.template size<Group>()) +
+                        " in the expert grid",
+                    "give both grids the same " + std::string{Group::name.view()});
+      }
+      if (fault == detail::folding_fault::order) {
+        throw error(error_kind::shape,
+                    std::string{Group::name.view()} + " is every " + std::to_string(dense_.template stride<Group>()) +
+                        "th rank in the dense grid and every " + std::to_string(expert_.template stride<Group>()) +
+                        "th in the expert grid",
+                    "name the groups that both grids have last and in one order, so that they are outermost");
+      }
+    }
+  }
+
   Dense dense_{};
   Expert expert_{};
 };
+
+/// The same for meshes that are constants: what does not fold does not compile.
+/// `constexpr mesh<tp, dp> dense{2, 4}; constexpr mesh<etp, ep, edp> expert{1, 4, 2};
+/// constexpr auto grid = fold<dense, expert>();`
+template <auto const& Dense, auto const& Expert>
+[[nodiscard]] consteval auto fold() {
+  constexpr detail::folding_fault fault = detail::fault_of(Dense, Expert);
+  static_assert(
+      fault != detail::folding_fault::world,
+      "[heddle.folding.world] the two grids have different numbers of ranks. Fix: choose sizes whose products "
+      "are equal, tp*cp*dp = etp*ep*edp.");
+  static_assert(fault != detail::folding_fault::size,
+                "[heddle.folding.size] a group that both grids have is larger in one of them. Fix: give both grids the "
+                "same pp (and replica).");
+  static_assert(fault != detail::folding_fault::order,
+                "[heddle.folding.order] a group that both grids have would be other ranks in one than in the other. "
+                "Fix: name the common groups last in both grids, in one order: mesh<tp, dp, pp>, mesh<etp, ep, edp, "
+                "pp>.");
+  if constexpr (fault == detail::folding_fault::none) {
+    return folding<std::remove_cvref_t<decltype(Dense)>, std::remove_cvref_t<decltype(Expert)>>{Dense, Expert};
+  }
+}
 
 }  // namespace heddle::inline HEDDLE_ABI

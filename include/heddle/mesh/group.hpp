@@ -17,14 +17,15 @@ struct group {
   static constexpr int nesting = Nesting;
 };
 
-// The dense grid is pp x dp x cp x tp, the expert grid pp x edp x ep x etp, outermost first.
-struct pp : group<"pp", 10> {};    ///< pipeline stages
-struct dp : group<"dp", 20> {};    ///< data parallel replicas of the dense parameters
-struct edp : group<"edp", 20> {};  ///< data parallel replicas of the experts
-struct cp : group<"cp", 30> {};    ///< context parallel: pieces of one sequence
-struct ep : group<"ep", 40> {};    ///< expert parallel: disjoint sets of experts
-struct etp : group<"etp", 60> {};  ///< tensor parallel inside an expert
-struct tp : group<"tp", 60> {};    ///< tensor parallel
+// The dense grid is pp x replica x dp x cp x tp, the expert grid pp x replica x edp x ep x etp, outermost first.
+struct pp : group<"pp", 10> {};            ///< pipeline stages
+struct replica : group<"replica", 15> {};  ///< whole copies of what dp shards (HSDP), in both grids
+struct dp : group<"dp", 20> {};            ///< data parallel replicas of the dense parameters
+struct edp : group<"edp", 20> {};          ///< data parallel replicas of the experts
+struct cp : group<"cp", 30> {};            ///< context parallel: pieces of one sequence
+struct ep : group<"ep", 40> {};            ///< expert parallel: disjoint sets of experts
+struct etp : group<"etp", 60> {};          ///< tensor parallel inside an expert
+struct tp : group<"tp", 60> {};            ///< tensor parallel
 
 /// Whether `Outer` lies outside `Inner` in canonical mesh order.
 template <class Outer, class Inner>

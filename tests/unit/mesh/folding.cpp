@@ -68,6 +68,32 @@ TEST_CASE("folding: unequal worlds and pipeline stages of other ranks are refuse
         }) == error_kind::io);  // one stage
 }
 
+TEST_CASE("folding: a group in both grids is the same ranks in both, whatever its name") {
+  using dense = mesh<tp, cp, dp, replica, pp>;
+  using expert = mesh<etp, ep, edp, replica, pp>;
+  constexpr folding<dense, expert> grid{dense{2, 2, 2, 3, 2}, expert{1, 4, 2, 3, 2}};
+  static_assert(grid.world() == 48 && grid.size<replica>() == 3);
+  for (int rank = 0; rank < grid.world(); ++rank)
+    CHECK(grid.dense().coordinate<replica>(rank) == grid.expert().coordinate<replica>(rank));
+  CHECK(refusal([] { folding<dense, expert>{dense{2, 2, 2, 3, 2}, expert{1, 4, 2, 2, 3}}; }) == error_kind::shape);
+  using swapped = mesh<etp, ep, edp, pp, replica>;
+  CHECK(refusal([] { folding<dense, swapped>{dense{2, 2, 2, 2, 2}, swapped{1, 4, 2, 2, 2}}; }) == error_kind::shape);
+  CHECK(refusal([] { folding<dense, swapped>{dense{2, 2, 2, 1, 2}, swapped{1, 4, 2, 2, 1}}; }) == error_kind::io);
+}
+
+namespace {
+
+constexpr mesh<tp, cp, dp, pp> constant_dense{4, 2, 8, 4};
+constexpr mesh<etp, ep, edp, pp> constant_expert{1, 64, 1, 4};
+
+}  // namespace
+
+TEST_CASE("folding: constant meshes are folded at compile time") {
+  constexpr auto grid = fold<constant_dense, constant_expert>();
+  static_assert(std::same_as<decltype(grid), folding<mesh<tp, cp, dp, pp>, mesh<etp, ep, edp, pp>> const>);
+  static_assert(grid.world() == 256 && grid.size<ep>() == 64);
+}
+
 TEST_CASE("joint: groups of one grid, wherever it stands") {
   constexpr folding<> grid{dense_mesh{4, 2}, expert_mesh{2, 2, 2}};
   static_assert(grid.size<joint<tp, dp>>() == 8 && grid.size<joint<etp, edp>>() == 4);

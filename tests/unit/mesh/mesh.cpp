@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <heddle/mesh/mesh.hpp>
 
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <set>
 #include <vector>
@@ -113,5 +114,81 @@ TEST_CASE("joint: the first member is fastest, whatever the order in the mesh") 
     CHECK(grid.coordinate<joint<ep>>(rank) == grid.coordinate<ep>(rank));
     auto const members = grid.members<ep, etp>(rank);
     CHECK(members[grid.coordinate<joint<ep, etp>>(rank)] == rank);
+  }
+}
+
+namespace {
+
+/// Groups by counting: all ranks with their coordinates, found by walking the grid as an odometer.
+template <std::size_t Axes>
+std::vector<std::array<int, Axes>> odometer(std::array<int, Axes> const& sizes) {
+  std::vector<std::array<int, Axes>> places;
+  std::array<int, Axes> place{};
+  for (;;) {
+    places.push_back(place);
+    std::size_t axis = 0;
+    while (axis < Axes && ++place[axis] == sizes[axis]) place[axis++] = 0;
+    if (axis == Axes) return places;
+  }
+}
+/// The members of `rank`'s group over some axes, the first of them fastest.
+template <std::size_t Axes>
+std::vector<int> brute_members(std::vector<std::array<int, Axes>> const& places, int rank,
+                               std::vector<std::size_t> const& axes, std::array<int, Axes> const& sizes) {
+  auto const& own = places[static_cast<std::size_t>(rank)];
+  std::vector<int> members;
+  std::vector<int> keys;
+  for (std::size_t other = 0; other < places.size(); ++other) {
+    bool same = true;
+    for (std::size_t a = 0; a < Axes; ++a) {
+      bool const masked = std::find(axes.begin(), axes.end(), a) != axes.end();
+      same &= masked || places[other][a] == own[a];
+    }
+    if (!same) continue;
+    int key = 0;
+    for (std::size_t i = axes.size(); i > 0; --i) key = key * sizes[axes[i - 1]] + places[other][axes[i - 1]];
+    std::size_t at = 0;
+    while (at < keys.size() && keys[at] < key) ++at;
+    keys.insert(keys.begin() + static_cast<std::ptrdiff_t>(at), key);
+    members.insert(members.begin() + static_cast<std::ptrdiff_t>(at), static_cast<int>(other));
+  }
+  return members;
+}
+template <class... Members, class Grid, std::size_t Axes>
+bool equal_groups(Grid const& grid, std::array<int, Axes> const& sizes, std::vector<std::size_t> const& axes) {
+  auto const places = odometer(sizes);
+  for (int rank = 0; rank < grid.world(); ++rank) {
+    auto const expected = brute_members(places, rank, axes, sizes);
+    auto const list = grid.template members<Members...>(rank);
+    if (static_cast<std::size_t>(list.size()) != expected.size()) return false;
+    for (int i = 0; i < list.size(); ++i) {
+      if (list[i] != expected[static_cast<std::size_t>(i)]) return false;
+    }
+    if (list[grid.template coordinate<joint<Members...>>(rank)] != rank) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("members: prefix-product strides give the groups that counting gives, for many sizes") {
+  for (int a : {1, 2, 3}) {
+    for (int b : {1, 2, 4}) {
+      for (int c : {1, 3}) {
+        for (int d : {1, 2, 5}) {
+          std::array<int, 4> const sizes{a, b, c, d};
+          mesh<tp, cp, dp, pp> const grid{a, b, c, d};
+          CHECK(equal_groups<tp>(grid, sizes, {0}));
+          CHECK(equal_groups<cp>(grid, sizes, {1}));
+          CHECK(equal_groups<dp>(grid, sizes, {2}));
+          CHECK(equal_groups<pp>(grid, sizes, {3}));
+          CHECK(equal_groups<tp, cp>(grid, sizes, {0, 1}));
+          CHECK(equal_groups<cp, tp>(grid, sizes, {1, 0}));
+          CHECK(equal_groups<tp, dp>(grid, sizes, {0, 2}));
+          CHECK(equal_groups<tp, cp, dp>(grid, sizes, {0, 1, 2}));
+          CHECK(equal_groups<tp, cp, dp, pp>(grid, sizes, {0, 1, 2, 3}));
+        }
+      }
+    }
   }
 }

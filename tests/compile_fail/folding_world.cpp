@@ -1,0 +1,14 @@
+// expect-error: \[heddle\.folding\.world\] the two grids have different numbers of ranks\.
+// SPDX-License-Identifier: Apache-2.0
+#include <heddle/mesh/folding.hpp>
+
+using namespace heddle;
+
+constexpr mesh<tp, dp, pp> dense{2, 2, 2};
+#if defined(CONTROL)
+constexpr mesh<etp, ep, edp, pp> expert{1, 4, 1, 2};
+#else
+constexpr mesh<etp, ep, edp, pp> expert{1, 2, 1, 2};
+#endif
+
+constexpr auto grid = fold<dense, expert>();
