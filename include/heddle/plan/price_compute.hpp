@@ -55,10 +55,21 @@ constexpr detail::priced_value price(choose<S, K, C>, P& p, detail::priced_value
   p.keep(x);
   return x;
 }
+namespace detail {
+/// Whether fc1 has gate and up columns: then its outputs are cut so that pairs stay together.
+template <class Entry>
+inline constexpr bool has_gate = true;
+template <class Group>
+inline constexpr bool has_gate<on<Group, sharded<out_features>>> = false;
+template <class... Entries>
+constexpr index_t fc1_rows(placement<Entries...>, index_t ffn) {
+  return (has_gate<Entries> && ...) ? 2 * ffn : ffn;
+}
+}  // namespace detail
 template <class P, class M, class F, class T, class W, class R>
 constexpr detail::priced_value price(expert_gemm<M, F, T, W, R>, P& p, detail::priced_value x) {
   bool constexpr first = std::same_as<R, fc1_role>;
-  index_t const full = first ? 2 * p.shape.ffn : p.shape.width;
+  index_t const full = first ? detail::fc1_rows(W{}, p.shape.ffn) : p.shape.width;
   index_t const out = detail::owned<out_features>(W{}, p, full);
   p.report.flops += 2 * x.rows * x.width * out;
   x.width = out;

@@ -29,3 +29,9 @@ TEST_CASE("expert_gemm: lawful and trained in both modes, which differ in nothin
   CHECK(describe<first<sequential>>() == "sequential_gemm");
   CHECK(describe<conjugate_t<first<sequential>>>() == "sequential_dgrad");
 }
+
+TEST_CASE("expert_gemm: padded groups are a mode") {
+  static_assert(obeys_law<first<aligned<16>>> && aligned<16>::multiple == 16 && grouped::multiple == 1);
+  CHECK(describe<first<aligned<32>>>() == "aligned_gemm");
+  CHECK(describe<conjugate_t<first<aligned<32>>>>() == "aligned_dgrad");
+}

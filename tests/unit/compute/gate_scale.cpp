@@ -20,3 +20,12 @@ TEST_CASE("gate_scale: rows and weights in, both gradients out: the router's is 
   static_assert(std::same_as<gate_scale<rows_at>, gate_scale<rows_at, rows_at>>);
   CHECK(describe<sequence<scale, conjugate_t<scale>>>() == "gate_scale gate_scale_grad");
 }
+
+TEST_CASE("gate_scale_keep: weights go on, and what they collect further on is added") {
+  using rows = placement<on<ep, routed>, on<etp, sharded<hidden>>>;
+  using weights = placement<on<ep, routed>, on<etp, varying>>;
+  using op = gate_scale_keep<rows, weights>;
+  static_assert(obeys_law<op> && obeys_law<conjugate_t<op>> && !op::linear && op::keeps == keep::inputs);
+  static_assert(std::same_as<op::to, ports<rows, weights>>);
+  CHECK(describe<op>() == "gate_scale");
+}

@@ -83,3 +83,25 @@ TEST_CASE("a step that throws gives its memory back") {
   } catch (int) {}
   CHECK(scratch.allocate(10) == first);
 }
+
+TEST_CASE("what is kept moves to the front of what is given back, also from another block") {
+  workspace scratch;
+  void* const before = scratch.allocate(100);
+  auto const then = scratch.now();
+  CHECK(!scratch.handed_out_since(then, before));
+  for (std::size_t const between : {std::size_t{10}, std::size_t{5'000'000}}) {
+    void* const first = scratch.allocate(between);
+    auto* const data = static_cast<unsigned char*>(scratch.allocate(300));
+    CHECK(scratch.handed_out_since(then, data));
+    CHECK(!scratch.handed_out_since(scratch.now(), data));
+    for (int i = 0; i < 300; ++i) data[i] = static_cast<unsigned char>(i % 251);
+    auto const* const kept = static_cast<unsigned char*>(scratch.keep_only(then, data, 300));
+    bool same = true;
+    for (int i = 0; i < 300; ++i) same = same && kept[i] == i % 251;
+    CHECK(same);
+    if (between == 10) CHECK(kept == first);
+    CHECK(scratch.used_bytes() == 128 + 320);
+    CHECK(scratch.keep_only(then, before, 100) == before);  // it was there: only the rest is given back
+    CHECK(scratch.used_bytes() == 128);
+  }
+}

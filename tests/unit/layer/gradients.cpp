@@ -83,3 +83,18 @@ TEST_CASE("zero_gradients: a part without elements") {
     CHECK(g.weight.template size<in_features>() == 5);
   });
 }
+
+TEST_CASE("zero_gradients: what is stored transposed has a transposed gradient") {
+  std::vector<float> const w(24);
+  std::vector<float> const b(8);
+  with_execution([&](auto& execution) {
+    using order = in_out::matrices;
+    moe_weights<float, host_memory, in_out> weights{};
+    weights.fc1 = {{w.data(), order{2, 3, 4}}, 2, 4, 3, {b.data(), extents<experts, out_features>{2, 4}}};
+    moe_gradients<float, host_memory, in_out> const g = zero_gradients(execution, weights);
+    CHECK(g.fc1.weight.shape() == order{2, 3, 4});
+    CHECK(g.fc1.bias.shape() == extents<experts, out_features>{2, 4});
+    CHECK(all_zero(g.fc1.weight));
+    CHECK(all_zero(g.fc1.bias));
+  });
+}

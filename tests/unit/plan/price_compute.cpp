@@ -24,12 +24,15 @@ TEST_CASE("price: multiplications count two operations a product and keep their 
   CHECK(p.report.activation_bytes == 3 * 1 * 4);
 }
 
-TEST_CASE("price: the first expert matrix is twice ffn wide, the gated unit halves it") {
+TEST_CASE("price: the first expert matrix is twice ffn wide, the gated unit halves it; without a gate it is ffn wide") {
   hd::detail::pricing<grid> p{grid{1}, 0, shape};
   using none = hd::placement<>;
   value const wide = price(hd::expert_gemm<hd::grouped, none, none, none, hd::fc1_role>{}, p, x);
   CHECK(wide.width == 14);
   CHECK(price(hd::glu<hd::silu>{}, p, wide).width == 7);
+  using cut = hd::placement<hd::on<hd::tp, hd::sharded<hd::out_features>>>;
+  value const plain = price(hd::expert_gemm<hd::grouped, none, none, cut, hd::fc1_role>{}, p, x);
+  CHECK(price(hd::activate<hd::relu>{}, p, plain).width == 7);  // without a gate fc1 is ffn wide
   CHECK(price(hd::choose<void, 3>{}, p, x).width == 3);
   CHECK(price(hd::choose<void, -1>{}, p, x).width == 2);
 }

@@ -43,3 +43,53 @@ TEST_CASE("expert_body: empty sequences stand on no port") {
   static_assert(std::same_as<detail::on_both_t<sequence<copy<ep>>>, sequence<each<sequence<copy<ep>>>>>);
   static_assert(std::same_as<detail::on_first_t<sequence<copy<ep>>>, sequence<on_port<0, sequence<copy<ep>>>>>);
 }
+
+TEST_CASE("expert_body: where the weight stands between the matrices, it goes on to the second bias") {
+  constexpr expert_options biased{.bias = true};
+  using made = glu_expert<aligned<16>, silu, halves, biased>::on_groups<ep, etp>;
+  using at_activation = detail::expert_body<made, weight_at::activation>::type;
+  CHECK(describe<at_activation>() ==
+        "each(pad<ep>) on_port<0>(aligned_gemm add_bias swiglu) gate_scale on_port<0>(aligned_gemm) add_weighted_bias "
+        "unpad<ep>");
+  CHECK(describe<detail::expert_body<made, weight_at::origin>::type>() ==
+        "pad<ep> aligned_gemm add_bias swiglu aligned_gemm add_bias unpad<ep>");
+  CHECK(describe<detail::expert_body<made, weight_at::output>::type>() ==
+        "each(pad<ep>) on_port<0>(aligned_gemm add_bias swiglu aligned_gemm add_bias) gate_scale unpad<ep>");
+  CHECK(describe<detail::expert_body<made, weight_at::input>::type>() ==
+        "each(pad<ep>) gate_scale aligned_gemm add_bias swiglu aligned_gemm add_bias unpad<ep>");
+  using sums = type_list<placement<>, placement<>, placement<>, placement<on<etp, partial>>>;
+  static_assert(std::same_as<parameter_gradients_t<at_activation>, sums> && std::same_as<at_activation::from, both>);
+}
+
+TEST_CASE("expert_body: what is computed again ends before the second bias") {
+  constexpr expert_options light{.bias = true, .recompute = true};
+  using made = glu_expert<grouped, silu, halves, light>::on_groups<ep, etp>;
+  CHECK(describe<detail::expert_body<made, weight_at::output>::type>() ==
+        "on_port<0>(grouped_gemm add_bias recompute{swiglu grouped_gemm} add_bias) gate_scale");
+  CHECK(describe<detail::expert_body<made, weight_at::activation>::type>() ==
+        "on_port<0>(grouped_gemm add_bias) recompute{on_port<0>(swiglu) gate_scale on_port<0>(grouped_gemm)} "
+        "add_weighted_bias");
+}
+
+namespace {
+
+/// An expert of a user, with the five names that the concept asks for.
+struct own_expert {
+  template <class ExpertParallel, class ExpertTensor>
+  struct on_groups {
+    using all = glu_expert<>::on_groups<ExpertParallel, ExpertTensor>;
+    using entered = typename all::entered;
+    using left = typename all::left;
+    using narrow = typename all::narrow;
+    using first = typename all::first;
+    using activate = typename all::activate;
+    using second = typename all::second;
+  };
+};
+
+}  // namespace
+
+TEST_CASE("expert_body: an expert need not have the pieces of the library's") {
+  using own = detail::expert_body<own_expert::on_groups<ep, etp>, weight_at::activation>::type;
+  static_assert(std::same_as<own, body<weight_at::activation>>);
+}
