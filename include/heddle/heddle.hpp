@@ -126,6 +126,7 @@
 #include <heddle/layer/run_expert_bias.hpp>
 #include <heddle/layer/run_experts.hpp>
 #include <heddle/layer/run_linear.hpp>
+#include <heddle/layer/run_losses.hpp>
 #include <heddle/layer/run_padding.hpp>
 #include <heddle/layer/run_permute.hpp>
 #include <heddle/layer/run_regrid.hpp>
@@ -159,6 +160,7 @@
 #include <heddle/router/choose.hpp>
 #include <heddle/router/compose.hpp>
 #include <heddle/router/drop.hpp>
+#include <heddle/router/losses.hpp>
 #include <heddle/router/top_k.hpp>
 #include <heddle/sequence/combinators.hpp>
 #include <heddle/sequence/describe.hpp>

@@ -14,8 +14,9 @@
 namespace support {
 
 using expert_grid = heddle::mesh<heddle::etp, heddle::ep, heddle::edp>;
+/// Tokens that are dealt out over the ranks of a group.
 template <class Group>
-using dealt_over = heddle::on<Group, heddle::sharded<heddle::tokens, heddle::as_given>>;
+using tokens_on = heddle::on<Group, heddle::sharded<heddle::tokens, heddle::as_given>>;
 
 /// What ranks have made of a router, for all tokens.
 struct routed_batch {
@@ -101,7 +102,7 @@ routed_batch run_router(expert_grid const& grid, oracle::layer const& of, std::v
     std::tuple const dy{activation<T const>{{dx.data(), x.shape()}, width},
                         gates<host_memory, weight>{{dw.data(), given.weights.shape()}}};
     auto const [dhidden, gradients] = backward<style>(tools.execution, with.weights, saved, dy);
-    using start = placement<dealt_over<etp>, dealt_over<ep>, dealt_over<edp>>;
+    using start = placement<tokens_on<etp>, tokens_on<ep>, tokens_on<edp>>;
     reduce_gradients<sum, style, start>(tools.execution, gradients);
     std::lock_guard const lock{mutex};
     for (index_t i = 0; i < own * slots; ++i) {

@@ -50,6 +50,8 @@ struct routing_inputs {
   slot_view<std::int32_t const, Memory> recorded;  ///< choices of an earlier run, to be taken again
   index_t first_token = 0;                         ///< number of this rank's first token among those of all ranks
   std::uint64_t seed = 0;                          ///< of what is random in the step
+  std::span<double const> history{};               ///< how often each expert was chosen in the steps before, by all
+  index_t history_steps = 0;                       ///< how many steps these were
   index_t most_tokens = -1;                        ///< tokens that no rank has more of; -1: the ranks agree on it
   index_t room = -1;                               ///< rows that a rank can receive directly; -1: the most there can be
 
@@ -80,7 +82,10 @@ struct routing_report {
   double z = 0;                        ///< loss on the size of the logits, the same on every rank
   std::span<index_t const> kept;       ///< pairs that go to each expert
   std::span<index_t const> dropped{};  ///< pairs that found no room
+  std::span<double const> history{};   ///< choices of each expert up to this step: the next one's input
   heddle::overflow overflow{};         ///< set by direct dispatch
+  std::span<double const> slopes{};    ///< of the balance loss, for the backward pass: [blocks, experts]
+  double z_tokens = 0;                 ///< tokens that the other loss is a mean over, for the backward pass
 };
 
 /// What a step knows besides its values. The views lie in the execution's workspace.

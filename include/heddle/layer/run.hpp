@@ -11,6 +11,7 @@
 #include <heddle/layer/run_expert_bias.hpp>
 #include <heddle/layer/run_experts.hpp>
 #include <heddle/layer/run_linear.hpp>
+#include <heddle/layer/run_losses.hpp>
 #include <heddle/layer/run_padding.hpp>
 #include <heddle/layer/run_permute.hpp>
 #include <heddle/layer/run_regrid.hpp>
