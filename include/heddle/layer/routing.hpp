@@ -34,6 +34,7 @@ struct routing {
   bool ordered = false;                                 ///< the pairs are sorted: who meets them again keeps the order
   bool exchanged = false;                               ///< ranks know what they send each other
   bool gathered = false;                                ///< chunks are those of all ranks of the tensor group
+  bool copies = false;  ///< rows are copies of tokens now, between order and its way back
 
   /// Forgets the routing before, for new choices among `all` experts.
   constexpr void begin(slot_view<std::int32_t const, Memory> chosen, index_t all) {
@@ -101,20 +102,21 @@ class step_state {
   /// Set by the router's operations.
   routing_report report{};
 
-  /// Rows that each rank of `Group` brought to the last gather or split over it; empty before the first.
+  /// Rows that each rank of `Group` brought to the last gather or split over it, of tokens or, while rows are copies,
+  /// of copies; empty before the first.
   template <class Group>
   [[nodiscard]] std::span<index_t const> rows_of() const {
     for (auto const& entry : records_) {
-      if (entry.group == id_of<Group>) return entry.rows;
+      if (entry.group == id_of<Group> && entry.copies == routing.copies) return entry.rows;
     }
     return {};
   }
-  /// Keeps what `rows_of` returns; the counts live in scratch. Throws `unsupported` beyond six groups.
+  /// Keeps what `rows_of` returns; the counts live in scratch. Throws `unsupported` beyond eight.
   template <class Group>
   void remember_rows(std::span<index_t const> rows) {
     for (auto& entry : records_) {
-      if (entry.group == id_of<Group> || entry.group == type_id::none) {
-        entry = {id_of<Group>, rows};
+      if ((entry.group == id_of<Group> && entry.copies == routing.copies) || entry.group == type_id::none) {
+        entry = {id_of<Group>, rows, routing.copies};
         return;
       }
     }
@@ -126,8 +128,9 @@ class step_state {
   struct record {
     type_id group = type_id::none;
     std::span<index_t const> rows{};
+    bool copies = false;
   };
-  std::array<record, 6> records_{};
+  std::array<record, 8> records_{};
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

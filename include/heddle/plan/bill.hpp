@@ -72,6 +72,7 @@ struct pricing {
   index_t outer_rows = 0;            ///< rows before the split of a regrid
   index_t chunks = 0;                ///< chunks that arrived by all_to_all
   bool chunks_known = false;         ///< to the ranks of the tensor group
+  bool copies = false;               ///< rows are copies of tokens
   index_t sent_rows = 0;             ///< rows before they left by all_to_all
   index_t token_rows = 0;            ///< rows before `select_local` took this rank's copies
 
@@ -97,20 +98,23 @@ struct pricing {
   /// all_to_all the rows of every (source, expert) chunk.
   template <class Group>
   constexpr index_t count_exchange() {
-    bool const arrived = chunks > 0 && !chunks_known;
+    if (copies && chunks > 0) {
+      index_t const bytes = chunks_known ? 0 : all_gather_bytes(chunks, sizeof(index_t), size<Group>());
+      chunks_known = true;
+      return bytes;
+    }
     for (type_id& known : counted) {
-      if (known == id_of<Group> && !arrived) return 0;
-      if (known != id_of<Group> && known != type_id::none) continue;
+      if (known == id_of<Group>) return 0;
+      if (known != type_id::none) continue;
       known = id_of<Group>;
-      chunks_known = chunks > 0;
-      return all_gather_bytes(arrived ? chunks : 1, sizeof(index_t), size<Group>());
+      return all_gather_bytes(1, sizeof(index_t), size<Group>());
     }
     return 0;
   }
   /// A router begins a new routing: what was known of the one before is no more.
   constexpr void begin_routing() {
     chunks = 0;
-    chunks_known = false;
+    chunks_known = copies = false;
   }
 };
 

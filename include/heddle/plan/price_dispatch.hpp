@@ -23,10 +23,12 @@ constexpr priced_value price_copies(P& p, priced_value x, index_t rows) {
 
 template <class P, class G>
 constexpr detail::priced_value price(permute<G>, P& p, detail::priced_value x) {
+  p.copies = true;
   return detail::price_copies(p, x, x.rows * p.shape.top_k);
 }
 template <class P, class G>
 constexpr detail::priced_value price(unpermute<G>, P& p, detail::priced_value x) {
+  p.copies = false;
   x.rows /= p.shape.top_k;
   p.keep(x);
   return x;
@@ -57,6 +59,7 @@ constexpr detail::priced_value price(all_to_all_back<G>, P& p, detail::priced_va
 }
 template <class P, class G>
 constexpr detail::priced_value price(select_local<G>, P& p, detail::priced_value x) {
+  p.copies = true;
   p.token_rows = x.rows;
   index_t const own = ceil_chunk::piece(p.shape.experts, p.template size<G>(), p.template index<G>()).size;
   return detail::price_copies(p, x, x.rows * p.shape.top_k * own / p.shape.experts);
@@ -64,6 +67,7 @@ constexpr detail::priced_value price(select_local<G>, P& p, detail::priced_value
 
 template <class P, class G>
 constexpr detail::priced_value price(unselect_local<G>, P& p, detail::priced_value x) {
+  p.copies = false;
   x.rows = p.token_rows;
   p.keep(x);
   return x;

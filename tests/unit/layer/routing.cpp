@@ -39,3 +39,16 @@ TEST_CASE("step_state: a copy is the state as it was; inputs and report are apar
   CHECK(before.routing.experts == 0);
   CHECK(before.rows_of<dp>().empty());
 }
+
+TEST_CASE("step_state: what is known of tokens is not known of their copies") {
+  std::vector<index_t> const tokens_of{2, 3};
+  std::vector<index_t> const copies_of{4, 1};
+  step_state<> state;
+  state.remember_rows<etp>(tokens_of);
+  state.routing.copies = true;
+  CHECK(state.rows_of<etp>().empty());
+  state.remember_rows<etp>(copies_of);
+  CHECK(state.rows_of<etp>()[0] == 4);
+  state.routing.copies = false;
+  CHECK(state.rows_of<etp>()[0] == 2);
+}
