@@ -3,6 +3,8 @@
 // each rank of a mesh holds of it, element by element.
 #pragma once
 
+#include <atomic>
+#include <csignal>
 #include <heddle/checkpoint/save.hpp>
 #include <heddle/host/thread_world.hpp>
 #include <heddle/mesh/folding.hpp>
@@ -36,10 +38,22 @@ inline std::vector<grid_type> all_grids() {
 
 inline std::vector<std::pair<std::string, shape_t>> const& model_shapes() {
   static std::vector<std::pair<std::string, shape_t>> const shapes{
-      {"embed", {11, 6}},      {"q", {10, 6}},      {"q.bias", {10}}, {"o", {6, 10}}, {"norm", {6}},
-      {"gate_up", {5, 14, 6}}, {"down", {5, 6, 7}}, {"none", {0, 3}}, {"scale", {}}};
+      {"embed", {11, 6}},    {"q", {10, 6}},          {"q.bias", {10}},    {"o", {6, 10}},
+      {"norm", {6}},         {"gate_up", {5, 14, 6}}, {"down", {5, 6, 7}}, {"dealt", {13, 4}},
+      {"moment", {5, 6, 7}}, {"none", {0, 3}},        {"scale", {}}};
   return shapes;
 }
+
+/// Replicas that deal out what they would hold alike: a matrix over dp and tp, and experts' FC2 over edp, ep and etp.
+struct dealt_out {
+  using weight = heddle::placement<heddle::on<heddle::dp, heddle::sharded<heddle::out_features, heddle::balanced>>,
+                                   heddle::on<heddle::tp, heddle::sharded<heddle::out_features>>>;
+};
+struct dealt_down {
+  using weight = heddle::placement<heddle::on<heddle::edp, heddle::sharded<heddle::out_features>>,
+                                   heddle::on<heddle::ep, heddle::sharded<heddle::experts>>,
+                                   heddle::on<heddle::etp, heddle::sharded<heddle::in_features>>>;
+};
 
 /// What a rank holds of one tensor.
 inline box model_part(std::string const& name, shape_t const& shape, grid_type const& grid, int rank) {
@@ -52,6 +66,8 @@ inline box model_part(std::string const& name, shape_t const& shape, grid_type c
   if (name == "gate_up")
     return heddle::shard_weight<heddle::both<experts, heddle::packed_colwise<etp>>>(shape, grid, rank);
   if (name == "down") return heddle::shard_weight<heddle::both<experts, heddle::rowwise<etp>>>(shape, grid, rank);
+  if (name == "dealt") return heddle::shard_weight<dealt_out>(shape, grid, rank);
+  if (name == "moment") return heddle::shard_weight<dealt_down>(shape, grid, rank);
   return box::all(shape);
 }
 
@@ -94,10 +110,32 @@ struct rank_entries {
   rank_entries(rank_entries const&) = delete;
 };
 
-template <class Steps = heddle::checkpoint::no_steps>
-void save_model(std::string const& path, grid_type const& grid, int version = 0, Steps steps = {}) {
-  heddle::host::thread_world world{grid.world()};
+/// Stops at step number `at` of all ranks together, by a signal that nothing can catch or by an error.
+struct stopper {
+  std::atomic<int>* count = nullptr;
+  int at = 0;
+  bool kills = false;
+  void operator()(char const*) const {
+    if (count == nullptr || count->fetch_add(1) != at) return;
+    if (kills) ::kill(::getpid(), SIGKILL);
+    throw heddle::error(heddle::error_kind::io, "the disk is full");
+  }
+};
+
+/// Runs body(group) on the ranks of a world and returns the kind of error on each.
+template <class Body>
+std::vector<std::string> on_threads(int ranks, Body&& body) {
+  std::vector<std::string> kinds(static_cast<std::size_t>(ranks));
+  heddle::host::thread_world world{ranks};
   heddle::host::run(world, [&](heddle::host::thread_communicator& group) {
+    kinds[static_cast<std::size_t>(group.rank())] = kind_from([&] { body(group); });
+  });
+  return kinds;
+}
+
+inline std::vector<std::string> save_model(std::string const& path, grid_type const& grid, int version = 0,
+                                           stopper steps = {}) {
+  return on_threads(grid.world(), [&](heddle::host::thread_communicator& group) {
     rank_entries const mine{grid, group.rank(), version};
     heddle::checkpoint::save(group, path, mine.entries, {}, steps);
   });
