@@ -25,8 +25,8 @@ GRADIENTS = HERE / "gradients"
 ROWS = 12
 # Models that also give gradients of an embedding, of a dense MLP, of a pair of projections, of the latents of keys and
 # values.
-EMBEDDING = {"mixtral_merged", "qwen3_moe_merged", "olmoe_gqa", "deepseek_v3_odd"}
-DENSE = {"qwen3_moe_odd", "deepseek_v3_bf16"}
+EMBEDDING = {"mixtral_merged", "qwen3_moe_merged", "deepseek_v3_odd"}
+DENSE = {"qwen3_moe_odd", "deepseek_v3_odd"}
 PAIR = {"qwen3_moe_h8", "olmoe_odd"}
 LATENT = {"deepseek_v3_h8", "deepseek_v3_odd"}
 

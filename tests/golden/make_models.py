@@ -164,10 +164,10 @@ SPECS = [
         name="deepseek_v3_h8", family="deepseek_v3", seed=4100, batch=3, seq=8, style="new", bias=0.1,
         config=dict(hidden_size=32, num_attention_heads=8, num_key_value_heads=8, q_lora_rank=12,
                     kv_lora_rank=10, qk_nope_head_dim=4, qk_rope_head_dim=4, v_head_dim=6,
-                    intermediate_size=44, moe_intermediate_size=5, n_routed_experts=16,
+                    intermediate_size=20, moe_intermediate_size=5, n_routed_experts=16,
                     n_shared_experts=1, num_experts_per_tok=4, n_group=8, topk_group=4,
                     norm_topk_prob=True, routed_scaling_factor=2.5, first_k_dense_replace=1,
-                    num_hidden_layers=3, vocab_size=89, rms_norm_eps=1e-6, rope_theta=10000.0),
+                    num_hidden_layers=3, vocab_size=61, rms_norm_eps=1e-6, rope_theta=10000.0),
     ),
     dict(
         name="deepseek_v3_odd", family="deepseek_v3", seed=4200, batch=3, seq=9, style="published", shards=2,
