@@ -14,6 +14,7 @@
 #include <heddle/collective/one_sided.hpp>
 #include <heddle/collective/ordered_sum.hpp>
 #include <heddle/collective/regrid.hpp>
+#include <heddle/collective/send_tokens.hpp>
 #include <heddle/collective/split_unsplit.hpp>
 #include <heddle/collective/traffic.hpp>
 #include <heddle/compute/activation.hpp>
@@ -30,6 +31,7 @@
 #include <heddle/compute/pad_rows.hpp>
 #include <heddle/compute/parameter.hpp>
 #include <heddle/compute/permute.hpp>
+#include <heddle/compute/repeat_choices.hpp>
 #include <heddle/compute/role.hpp>
 #include <heddle/compute/routing_options.hpp>
 #include <heddle/compute/spread.hpp>
@@ -54,6 +56,7 @@
 #include <heddle/dispatcher/all_gather.hpp>
 #include <heddle/dispatcher/all_to_all.hpp>
 #include <heddle/dispatcher/direct.hpp>
+#include <heddle/dispatcher/flex.hpp>
 #include <heddle/dispatcher/masked.hpp>
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/expert/parts.hpp>
@@ -87,6 +90,8 @@
 #include <heddle/kernel/permute.hpp>
 #include <heddle/kernel/place_gates.hpp>
 #include <heddle/kernel/power_sum.hpp>
+#include <heddle/kernel/ranks_of.hpp>
+#include <heddle/kernel/repeat_choices.hpp>
 #include <heddle/kernel/rms_norm.hpp>
 #include <heddle/kernel/route.hpp>
 #include <heddle/kernel/scale.hpp>
@@ -130,8 +135,10 @@
 #include <heddle/layer/run_padding.hpp>
 #include <heddle/layer/run_permute.hpp>
 #include <heddle/layer/run_regrid.hpp>
+#include <heddle/layer/run_repeat.hpp>
 #include <heddle/layer/run_router.hpp>
 #include <heddle/layer/run_rows.hpp>
+#include <heddle/layer/run_send_tokens.hpp>
 #include <heddle/layer/run_token_gate.hpp>
 #include <heddle/layer/saved_bytes.hpp>
 #include <heddle/layer/scratch_of_branch.hpp>

@@ -7,7 +7,7 @@
 using namespace heddle;
 using namespace support;
 
-dispatched_ranks support::by_all_to_all(weight_at at, split_of const& split, moe_data const& data) {
+dispatched_ranks support::model_step(weight_at at, split_of const& split, moe_data const& data) {
   using policy = all_to_all_dispatcher<>;
   switch (at) {
     case weight_at::input: return dispatch_step<dispatched_layer<policy, weight_at::input>>(split, data);
@@ -23,7 +23,7 @@ TEST_CASE("all_to_all, tokens dealt unevenly: outputs and gradients are the orac
     moe_data const data = make_moe(sizes, 5);
     for (split_of const& split : expert_splits()) {
       for (weight_at const at : {weight_at::input, weight_at::activation, weight_at::output, weight_at::origin})
-        CHECK(unlike_oracle(by_all_to_all(at, split, data), split, data, at, 1e-5) == "");
+        CHECK(unlike_oracle(model_step(at, split, data), split, data, at, 1e-5) == "");
     }
   }
 }

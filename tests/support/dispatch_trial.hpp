@@ -203,6 +203,6 @@ inline std::vector<moe_sizes> dispatch_sizes() {
 }
 
 /// What all_to_all gives: tests/property/dispatchers_all_to_all.cpp has it, and judges it.
-dispatched_ranks by_all_to_all(heddle::weight_at at, split_of const& split, moe_data const& data);
+dispatched_ranks model_step(heddle::weight_at at, split_of const& split, moe_data const& data);
 
 }  // namespace support

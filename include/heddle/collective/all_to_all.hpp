@@ -25,4 +25,22 @@ struct all_to_all_back : operation_base<"all_to_all", placement<on<Group, routed
   static constexpr bool communicates = true;
 };
 
+/// The same over all ranks of two groups, where there is a copy for each rank of the inner one.
+template <class ExpertTensor, class ExpertParallel>
+struct all_to_all<joint<ExpertTensor, ExpertParallel>>
+    : operation_base<"all_to_all", placement<on<ExpertParallel, bucketed>, on<ExpertTensor, bucketed>>,
+                     placement<on<ExpertParallel, routed>, on<ExpertTensor, varying>>,
+                     all_to_all_back<joint<ExpertTensor, ExpertParallel>>, joint<ExpertTensor, ExpertParallel>> {
+  static constexpr bool communicates = true;
+};
+
+/// What the ranks of the inner group made of their copies stays apart on its way home.
+template <class ExpertTensor, class ExpertParallel>
+struct all_to_all_back<joint<ExpertTensor, ExpertParallel>>
+    : operation_base<"all_to_all", placement<on<ExpertParallel, routed>, on<ExpertTensor, partial>>,
+                     placement<on<ExpertParallel, bucketed>, on<ExpertTensor, bucketed>>,
+                     all_to_all<joint<ExpertTensor, ExpertParallel>>, joint<ExpertTensor, ExpertParallel>> {
+  static constexpr bool communicates = true;
+};
+
 }  // namespace heddle::inline HEDDLE_ABI

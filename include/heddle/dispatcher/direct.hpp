@@ -4,17 +4,21 @@
 #pragma once
 
 #include <heddle/collective/direct.hpp>
-#include <heddle/compute/permute.hpp>
-#include <heddle/sequence/sequence.hpp>
+#include <heddle/dispatcher/all_to_all.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
+
+/// `Policy` is `compact` or `deduplicated`.
+template <class ExpertParallel = ep, class ExpertTensor = etp, on_overflow Overflow = on_overflow::error,
+          class Policy = compact>
+struct direct_dispatcher;
 
 /// Rows go where all_to_all_dispatcher brings them, in the same order, hence to the same bits: no counts on the host,
 /// no sort on arrival. Needs a `symmetric_communicator` of `joint<ExpertTensor, ExpertParallel>`. Its memory holds EP
 /// ETP T min(K, experts a rank) rows, which never overflows, T being the most tokens of a rank; a smaller `inputs.room`
 /// is the caller's, and `Overflow` says what then happens to rows beyond it.
-template <class ExpertParallel = ep, class ExpertTensor = etp, on_overflow Overflow = on_overflow::error>
-struct direct_dispatcher {
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow>
+struct direct_dispatcher<ExpertParallel, ExpertTensor, Overflow, compact> {
   using group = ExpertParallel;
   using tensor_group = ExpertTensor;
   static constexpr bool returns_copies = true;
@@ -23,6 +27,14 @@ struct direct_dispatcher {
   using bring = sequence<>;
   using order = sequence<permute<ExpertParallel>>;
   using move = sequence<direct_send<ExpertParallel, ExpertTensor, Overflow>>;
+};
+
+/// One row for each token and rank, as in all_to_all_dispatcher<..., deduplicated> and to the same bits; the memory
+/// holds EP ETP T rows.
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow>
+struct direct_dispatcher<ExpertParallel, ExpertTensor, Overflow, deduplicated>
+    : all_to_all_dispatcher<ExpertParallel, ExpertTensor, deduplicated> {
+  using bring = sequence<direct_tokens<ExpertParallel, ExpertTensor, Overflow>>;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -34,6 +34,7 @@ struct routing {
   bool ordered = false;                                 ///< the pairs are sorted: who meets them again keeps the order
   bool exchanged = false;                               ///< ranks know what they send each other
   bool gathered = false;                                ///< chunks are those of all ranks of the tensor group
+  bool brought = false;                                 ///< the choices are where their tokens were brought
   bool copies = false;  ///< rows are copies of tokens now, between order and its way back
 
   /// Forgets the routing before, for new choices among `all` experts.

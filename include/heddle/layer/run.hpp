@@ -15,5 +15,7 @@
 #include <heddle/layer/run_padding.hpp>
 #include <heddle/layer/run_permute.hpp>
 #include <heddle/layer/run_regrid.hpp>
+#include <heddle/layer/run_repeat.hpp>
 #include <heddle/layer/run_rows.hpp>
+#include <heddle/layer/run_send_tokens.hpp>
 #include <heddle/layer/run_token_gate.hpp>

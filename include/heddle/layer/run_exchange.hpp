@@ -51,6 +51,24 @@ auto run(all_reduce<Group>, Frame& frame, gates<Memory, Weight> weights) {
 
 namespace detail {
 
+/// How many experts a rank of the group has. All ranks of a tensor group have the same.
+template <class Group>
+struct experts_at {
+  template <class Frame>
+  static index_t rank(Frame& frame, int number) {
+    return ceil_chunk::piece(frame.routing.experts, frame.template communicator<Group>().size(), number).size;
+  }
+};
+template <class ExpertTensor, class ExpertParallel>
+struct experts_at<joint<ExpertTensor, ExpertParallel>> {
+  template <class Frame>
+  static index_t rank(Frame& frame, int number) {
+    int const inner = frame.template communicator<ExpertTensor>().size();
+    int const all = frame.template communicator<joint<ExpertTensor, ExpertParallel>>().size();
+    return ceil_chunk::piece(frame.routing.experts, all / inner, number / inner).size;
+  }
+};
+
 template <class Group, class Frame>
 void exchange_counts(Frame& frame) {
   auto& group = frame.template communicator<Group>();
@@ -58,14 +76,15 @@ void exchange_counts(Frame& frame) {
   if (routing.exchanged) return;
   [[maybe_unused]] host_sync const waits{frame.execution()};  // the exchange wants counts on the host
   auto const parts = static_cast<std::size_t>(group.size());
-  index_t const own = own_experts<Group>(frame).size;
-  auto experts_of = pieces<ceil_chunk>(frame, routing.experts, group.size());
+  index_t const own = experts_at<Group>::rank(frame, group.rank());
+  auto experts_of = frame.counts(parts);
   auto from_each = frame.counts(parts);
   auto sent = frame.counts(parts);
   auto received = frame.counts(parts);
   auto chunks = frame.counts(parts * static_cast<std::size_t>(own));
   std::size_t expert = 0;
   for (std::size_t r = 0; r < parts; ++r) {
+    experts_of[r] = experts_at<Group>::rank(frame, static_cast<int>(r));
     from_each[r] = own;
     sent[r] = sum_of(routing.expert_rows.subspan(expert, static_cast<std::size_t>(experts_of[r])));
     expert += static_cast<std::size_t>(experts_of[r]);
@@ -126,7 +145,8 @@ template <class Group, class Frame, class Element, class Memory>
 auto run(all_gather<Group, tokens, as_given>, Frame& frame, activation<Element, Memory> x) {
   auto& routing = frame.routing;
   auto& group = frame.template communicator<Group>();
-  if (!routing.chunks.empty() && group.size() > 1 && !routing.gathered) {
+  if ((routing.exchanged || !routing.chunks.empty()) &&
+      !routing.gathered) {  // what an earlier layer gathered is no more
     auto const parts = static_cast<std::size_t>(group.size());
     auto gathered = frame.counts(parts * routing.chunks.size());
     auto heights = frame.counts(parts);

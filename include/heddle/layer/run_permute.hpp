@@ -47,6 +47,22 @@ void pad_to_capacity(Frame& frame, slot_view<std::int32_t, typename Frame::memor
   routing.expert_rows = rows;
 }
 
+/// The experts that choices are sorted by: all of them, over a joint group each as often as its tensor group has ranks.
+template <class Group>
+struct sorted_experts {
+  template <class Frame>
+  static index_t of(Frame& frame) {
+    return frame.routing.experts;
+  }
+};
+template <class ExpertTensor, class ExpertParallel>
+struct sorted_experts<joint<ExpertTensor, ExpertParallel>> {
+  template <class Frame>
+  static index_t of(Frame& frame) {
+    return frame.routing.experts * frame.template communicator<ExpertTensor>().size();
+  }
+};
+
 /// Orders the step's (token, slot) pairs by expert, over `experts` experts whose first is `first`. Who comes later, a
 /// gradient on its way back among them, finds the order made.
 template <class Frame>
@@ -119,7 +135,7 @@ auto sum_copies(Frame& frame, activation<Element, Memory> copies, slot_view<Weig
 
 template <class Group, class Frame, class Element, class Memory>
 auto run(permute<Group>, Frame& frame, activation<Element, Memory> x) {
-  detail::order_by_expert(frame, 0, frame.routing.experts);
+  detail::order_by_expert(frame, 0, detail::sorted_experts<Group>::of(frame));
   return detail::take_rows(frame, x);
 }
 template <class Group, class Frame, class Memory, class Weight>
@@ -164,6 +180,17 @@ auto run(unselect_local<Group>, Frame& frame, weighted_copies<Element, Memory, W
 template <class Group, class Frame, class Memory, class Weight>
 auto run(unselect_local<Group>, Frame& frame, row_gates<Memory, Weight> of_rows) {
   return detail::place_rows(frame, of_rows);
+}
+
+// -- expand | collapse: what select does, where tokens have come once a rank
+
+template <class Group, class Frame, class Value>
+auto run(expand<Group>, Frame& frame, Value value) {
+  return run(select_local<Group>{}, frame, value);
+}
+template <class Group, class Frame, class Value>
+auto run(collapse<Group>, Frame& frame, Value value) {
+  return run(unselect_local<Group>{}, frame, value);
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -44,7 +44,9 @@ void each_view(step_state<Memory> const& state, Visit const& visit) {
   visit(routing.slot_to_row);
   visit(routing.row_to_token);
   visit(routing.row_to_slot);
-  for (auto const counts : {routing.expert_rows, routing.sent, routing.received, routing.chunks})
+  visit(routing.sent_to_token);
+  visit(routing.token_to_sent);
+  for (auto const counts : {routing.expert_rows, routing.sent, routing.received, routing.chunks, routing.table})
     visit(per_row<index_t const>{counts.data(), extents<tokens>{static_cast<index_t>(counts.size())}});
 }
 

@@ -17,3 +17,16 @@ TEST_CASE("permute, select and sort: three lawful pairs") {
   CHECK(describe<sequence<select_local<tp>, sort_chunks<tp>, unsort_chunks<tp>, unselect_local<tp>>>() ==
         "select<tp> sort_chunks<tp> unsort_chunks<tp> unselect<tp>");
 }
+
+TEST_CASE("permute over two groups, expand, and the aligned sort: three more") {
+  using all = joint<etp, ep>;
+  using given = sharded<tokens, as_given>;
+  static_assert(obeys_law<permute<all>> && obeys_law<unpermute<all>>);
+  static_assert(std::same_as<permute<all>::from, placement<on<ep, given>, on<etp, given>>> &&
+                std::same_as<permute<all>::to, placement<on<ep, bucketed>, on<etp, bucketed>>>);
+  static_assert(obeys_law<expand<ep>> && obeys_law<collapse<ep>>);
+  static_assert(obeys_law<align_chunks<ep, 16>> && obeys_law<unalign_chunks<ep, 16>>);
+  static_assert(!std::same_as<align_chunks<ep, 16>::conjugate, unalign_chunks<ep, 32>>);
+  CHECK(describe<sequence<expand<ep>, align_chunks<ep, 8>, unalign_chunks<ep, 8>, collapse<ep>>>() ==
+        "expand<ep> align_chunks<ep> unalign_chunks<ep> collapse<ep>");
+}

@@ -29,3 +29,15 @@ TEST_CASE("direct_dispatcher: any two groups, and the caller's room") {
   static_assert(dispatcher<policy>);
   CHECK(describe<policy::move>() == "direct_send<left, right>");
 }
+
+TEST_CASE("direct_dispatcher: one row a token and rank") {
+  using policy = direct_dispatcher<ep, etp, on_overflow::error, deduplicated>;
+  static_assert(dispatcher<policy> && !policy::returns_copies);
+  CHECK(describe<policy::bring>() == "direct_tokens<ep, etp>");
+  CHECK(describe<policy::order>() == "expand<ep>");
+  CHECK(describe<policy::move>() == "");
+  using all = concat_t<policy::bring, policy::order>;
+  static_assert(std::same_as<all::to, placement<on<ep, routed>, on<etp, varying>>>);
+  static_assert(std::same_as<policy::copies_home, conjugate_t<all>::from>);
+  static_assert(std::same_as<policy::weights_home, policy::bring::to>);
+}

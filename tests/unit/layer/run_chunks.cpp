@@ -56,3 +56,23 @@ TEST_CASE("gradients of sorted weights go back to the order of arrival, and sort
     CHECK(read(frame.routing.expert_rows) == std::vector<index_t>{3, 3});
   });
 }
+
+TEST_CASE("aligned: every expert's rows begin at a multiple, zeros fill the gaps, an expert without rows has none") {
+  in_frames<etp, ep>(mesh<etp, ep>{1, 2}, std::tuple<>{}, [](auto& frame, int) {
+    frame.routing.experts = 6;
+    std::vector<index_t> const sizes{1, 0, 2, 2, 0, 2};  // (source 0, experts a b c), (source 1, experts a b c)
+    frame.routing.chunks = sizes;
+    list const arrived{1, 2, 3, 4, 5, 6, 7};
+    auto const sorted = run(align_chunks<ep, 2>{}, frame, value(arrived, 7, 1));
+    CHECK(read(sorted) == list{1, 4, 5, 0, 2, 3, 6, 7});
+    CHECK(read(frame.routing.expert_rows) == std::vector<index_t>{4, 0, 4});
+    auto const weights = run(align_chunks<ep, 3>{}, frame, row_gates<>{{arrived.data(), extents<tokens>{7}}});
+    CHECK(read(weights) == list{1, 4, 5, 2, 3, 6, 7, 0, 0});
+    CHECK(read(frame.routing.expert_rows) == std::vector<index_t>{3, 0, 6});
+    CHECK(read(run(unalign_chunks<ep, 2>{}, frame, sorted)) == arrived);
+    CHECK(read(run(unalign_chunks<ep, 3>{}, frame, weights)) == arrived);
+    list const two{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
+    CHECK(read(run(align_chunks<ep, 2>{}, frame, value(two, 7, 2))) ==
+          list{1, 2, 7, 8, 9, 10, 0, 0, 3, 4, 5, 6, 11, 12, 13, 14});
+  });
+}

@@ -129,3 +129,34 @@ TEST_CASE("gradients of rows that every rank of the tensor group had: summed, ea
           list{11, 22, 33, 44});
   });
 }
+
+TEST_CASE("a second routing in one step: the gather over the tensor group forgets the heights of the first") {
+  in_frames<etp, ep>(mesh<etp, ep>{2, 1}, std::tuple<>{}, [](auto& frame, int rank) {
+    for (index_t const height : {index_t{3}, index_t{1}, index_t{0}, index_t{4}}) {
+      index_t const own = rank == 0 ? height : height + 1;
+      std::vector<std::int32_t> const ids(static_cast<std::size_t>(own), 0);
+      frame.routing.begin({ids.data(), {own, 1}}, 1);
+      list const x(static_cast<std::size_t>(own), static_cast<float>(rank + 1));
+      auto const copies = run(permute<ep>{}, frame, value(x, own, 1));
+      auto const weights = run(permute<ep>{}, frame, gates_of(x, 1));
+      auto const rows = run(all_gather<etp, tokens, as_given>{}, frame, run(all_to_all<ep>{}, frame, copies));
+      auto const moved = run(all_gather<etp, tokens, as_given>{}, frame, run(all_to_all<ep>{}, frame, weights));
+      CHECK(read(rows).size() == static_cast<std::size_t>(2 * height + 1));
+      CHECK(read(moved) == read(rows));
+    }
+  });
+}
+
+TEST_CASE("a second routing on ranks whose tensor group is one rank") {
+  in_frames<etp, ep>(mesh<etp, ep>{1, 2}, std::tuple<>{}, [](auto& frame, int) {
+    for (index_t const own : {index_t{1}, index_t{3}}) {
+      std::vector<std::int32_t> const ids(static_cast<std::size_t>(own), 1);
+      frame.routing.begin({ids.data(), {own, 1}}, 2);
+      list const x(static_cast<std::size_t>(own), 2);
+      auto const copies = run(permute<ep>{}, frame, value(x, own, 1));
+      auto const weights = run(permute<ep>{}, frame, gates_of(x, 1));
+      auto const rows = run(all_gather<etp, tokens, as_given>{}, frame, run(all_to_all<ep>{}, frame, copies));
+      CHECK(read(run(all_gather<etp, tokens, as_given>{}, frame, run(all_to_all<ep>{}, frame, weights))) == read(rows));
+    }
+  });
+}
