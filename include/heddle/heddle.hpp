@@ -66,6 +66,7 @@
 #include <heddle/kernel/add.hpp>
 #include <heddle/kernel/add_bias.hpp>
 #include <heddle/kernel/add_expert_bias.hpp>
+#include <heddle/kernel/add_rounded.hpp>
 #include <heddle/kernel/assign.hpp>
 #include <heddle/kernel/balance_bias.hpp>
 #include <heddle/kernel/balance_loss.hpp>
@@ -116,11 +117,13 @@
 #include <heddle/layer/gradient_norm.hpp>
 #include <heddle/layer/gradients.hpp>
 #include <heddle/layer/layer.hpp>
+#include <heddle/layer/loss_part.hpp>
 #include <heddle/layer/receive_map.hpp>
 #include <heddle/layer/reduce_gradients.hpp>
 #include <heddle/layer/routing.hpp>
 #include <heddle/layer/run.hpp>
 #include <heddle/layer/run_activation.hpp>
+#include <heddle/layer/run_choices.hpp>
 #include <heddle/layer/run_choose.hpp>
 #include <heddle/layer/run_chunks.hpp>
 #include <heddle/layer/run_collective.hpp>
@@ -130,6 +133,7 @@
 #include <heddle/layer/run_exchange.hpp>
 #include <heddle/layer/run_expert_bias.hpp>
 #include <heddle/layer/run_experts.hpp>
+#include <heddle/layer/run_gate.hpp>
 #include <heddle/layer/run_linear.hpp>
 #include <heddle/layer/run_losses.hpp>
 #include <heddle/layer/run_padding.hpp>
@@ -144,6 +148,8 @@
 #include <heddle/layer/scratch_of_branch.hpp>
 #include <heddle/layer/store_rows.hpp>
 #include <heddle/layer/sum_values.hpp>
+#include <heddle/layer/token_sums.hpp>
+#include <heddle/layer/update_expert_bias.hpp>
 #include <heddle/layer/value.hpp>
 #include <heddle/layer/walk.hpp>
 #include <heddle/layer/walk_back.hpp>
@@ -166,8 +172,13 @@
 #include <heddle/plan/price_dispatch.hpp>
 #include <heddle/router/choose.hpp>
 #include <heddle/router/compose.hpp>
+#include <heddle/router/dealt.hpp>
 #include <heddle/router/drop.hpp>
+#include <heddle/router/expert_choice.hpp>
+#include <heddle/router/gate_in.hpp>
+#include <heddle/router/jitter.hpp>
 #include <heddle/router/losses.hpp>
+#include <heddle/router/sinkhorn.hpp>
 #include <heddle/router/top_k.hpp>
 #include <heddle/sequence/combinators.hpp>
 #include <heddle/sequence/describe.hpp>

@@ -31,7 +31,6 @@ struct routed_batch {
   }
 };
 
-
 /// What the router of `of` takes besides its tokens.
 template <class T>
 struct router_parameters {
@@ -69,7 +68,7 @@ struct router_parameters {
 /// Runs `Router` with tokens dealt to all ranks; `dweights` [T, K] is the gradient of its weights.
 template <class Router, class T = double>
 routed_batch run_router(expert_grid const& grid, oracle::layer const& of, std::vector<double> const& dweights,
-                        std::uint64_t seed = 0) {
+                        std::uint64_t seed = 0, double jitter = 0) {
   using namespace heddle;
   using style = route_stage<Router>;
   routed_batch batch;
@@ -84,7 +83,8 @@ routed_batch run_router(expert_grid const& grid, oracle::layer const& of, std::v
   on_ranks<etp, ep, edp>(grid, 1, [&](auto& tools) {
     index_t const own = height / grid.world() + (tools.rank < height % grid.world() ? 1 : 0);
     index_t const first = height / grid.world() * tools.rank + std::min<index_t>(tools.rank, height % grid.world());
-    router_parameters<T> const with{of};
+    router_parameters<T> with{of};
+    with.weights.options.jitter = jitter;
     std::unique_ptr<bool[]> padding{new bool[static_cast<std::size_t>(own) + 1]};
     for (index_t t = 0; t < own; ++t) padding[static_cast<std::size_t>(t)] = !of.valid(first + t);
     step_state<> state;

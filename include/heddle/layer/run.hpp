@@ -3,6 +3,7 @@
 #pragma once
 
 #include <heddle/layer/run_activation.hpp>
+#include <heddle/layer/run_choices.hpp>
 #include <heddle/layer/run_chunks.hpp>
 #include <heddle/layer/run_columns.hpp>
 #include <heddle/layer/run_direct.hpp>
@@ -10,6 +11,7 @@
 #include <heddle/layer/run_exchange.hpp>
 #include <heddle/layer/run_expert_bias.hpp>
 #include <heddle/layer/run_experts.hpp>
+#include <heddle/layer/run_gate.hpp>
 #include <heddle/layer/run_linear.hpp>
 #include <heddle/layer/run_losses.hpp>
 #include <heddle/layer/run_padding.hpp>

@@ -8,6 +8,7 @@
 #include <heddle/kernel/count_choices.hpp>
 #include <heddle/kernel/route.hpp>
 #include <heddle/layer/run_linear.hpp>
+#include <heddle/layer/token_sums.hpp>
 #include <heddle/router/choose.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -35,17 +36,6 @@ auto choice_bias(Frame& frame, index_t experts) {
     frame.launch(kernel::cast<value, Real, memory>{.x = given, .y = copy}, 1);
     return vector_view<Real const, memory>{copy.data(), bias.shape()};
   }
-}
-
-/// Throws `shape` unless the padding mask, where there is one, has an entry for each of `height` tokens.
-template <class Frame>
-void check_padding(Frame& frame, index_t height) {
-  auto const& padding = frame.inputs.padding;
-  if (padding.data() == nullptr || padding.count() == height) return;
-  throw error(
-      error_kind::shape,
-      "a padding mask of " + std::to_string(padding.count()) + " entries for " + std::to_string(height) + " tokens",
-      "give one entry for each token of this rank, or no mask");
 }
 
 /// Says in the report how many choices each expert has.

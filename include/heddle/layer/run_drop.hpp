@@ -8,21 +8,6 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
-namespace detail {
-
-/// How many of this rank's `height` tokens are no padding.
-template <class Frame>
-[[nodiscard]] index_t present_tokens(Frame& frame, index_t height) {
-  check_padding(frame, height);
-  auto const& padding = frame.inputs.padding;
-  if (padding.data() == nullptr) return height;
-  index_t present = 0;
-  for (index_t t = 0; t < height; ++t) present += padding(t) ? 0 : 1;
-  return present;
-}
-
-}  // namespace detail
-
 // -- drop | drop_grad
 
 template <drop_by By, expert_room Rows, class Frame, class Memory, class Weight>
@@ -43,12 +28,9 @@ auto run(drop<By, Rows>, Frame& frame, gates<Memory, Weight> chosen) {
   auto const begins = detail::begins_of(frame, routing.expert_rows);
   slot_view<std::int32_t, Memory> const ids{frame.template scratch<std::int32_t>(shape.count()).data(), shape};
   slot_view<Weight, Memory> const weights{frame.template scratch<Weight>(shape.count()).data(), shape};
-  frame.launch(kernel::mask_experts<Memory, Weight>{.ids = routing.ids,
-                                                    .weights = chosen.weights,
-                                                    .first = 0,
-                                                    .count = experts,
-                                                    .masked_ids = ids,
-                                                    .masked_weights = weights},
+  extents<tokens, hidden> const pairs{shape[0], shape[1]};
+  frame.launch(kernel::deal_recorded<Memory>{.ids = ids, .recorded = routing.ids}, shape[0]);
+  frame.launch(kernel::cast<Weight, Weight, Memory>{.x = {chosen.weights.data(), pairs}, .y = {weights.data(), pairs}},
                shape[0]);
   extents<tokens> const each{experts};
   auto const kept = frame.counts(static_cast<std::size_t>(experts));

@@ -6,6 +6,7 @@
 #include <heddle/compute/gemm.hpp>
 #include <heddle/compute/parameter.hpp>
 #include <heddle/kernel/add_bias.hpp>
+#include <heddle/kernel/add_rounded.hpp>
 #include <heddle/kernel/bias_grad.hpp>
 #include <heddle/layer/bundle.hpp>
 #include <heddle/layer/run_collective.hpp>
@@ -24,6 +25,20 @@ template <class Parameter>
 constexpr auto const& linear_of(Parameter const& parameter) {
   if constexpr (requires { parameter.projection; }) return parameter.projection;
   else return parameter;
+}
+
+/// `add(sums)` adds to sums in `Real`: to a gradient in that type, or to zeros that a narrower gradient then gets.
+template <class Real, class Frame, class Element, class Extents, class Memory, class Add>
+void add_in(Frame& frame, view<Element, Extents, Memory> const& gradient, Add const& add) {
+  if constexpr (std::same_as<Element, Real>) {
+    add(gradient);
+  } else {
+    extents<tokens, hidden> const flat{1, gradient.count()};
+    auto const wide = frame.template scratch<Real>(gradient.count());
+    frame.execution().fill_zero(wide.data(), gradient.count());
+    add(view<Real, Extents, Memory>{wide.data(), gradient.shape()});
+    frame.launch(kernel::add_rounded<Real, Element, Memory>{.x = {wide.data(), flat}, .y = {gradient.data(), flat}}, 1);
+  }
 }
 
 }  // namespace detail
@@ -96,8 +111,10 @@ void accumulate(add_bias<At, Parameter, Role>, Frame& frame, activation<Element,
   using value = std::remove_const_t<Element>;
   auto const& gradient = detail::linear_of(frame.template gradient<Role>());
   if (gradient.bias.data() == nullptr) return;
-  kernel::bias_grad<value, Memory> const sum{.dy = dy.data, .gradient = gradient.bias};
-  frame.launch(sum, sum.blocks());
+  detail::add_in<accumulator_t<value>>(frame, gradient.bias, [&](vector_view<accumulator_t<value>, Memory> to) {
+    kernel::bias_grad<value, Memory> const sum{.dy = dy.data, .gradient = to};
+    frame.launch(sum, sum.blocks());
+  });
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// How experts are chosen at run time other than by the tokens' best scores: each fills the ids, and the weights follow.
+#pragma once
+
+#include <heddle/kernel/capacity.hpp>
+#include <heddle/kernel/expert_choice.hpp>
+#include <heddle/kernel/sinkhorn.hpp>
+#include <heddle/layer/run_choose.hpp>
+#include <heddle/router/dealt.hpp>
+#include <heddle/router/expert_choice.hpp>
+#include <heddle/router/sinkhorn.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+template <class Frame, class Route>
+void choose_experts(round_robin, Frame& frame, index_t, Route const& route) {
+  frame.launch(kernel::deal_round_robin<typename Frame::memory>{.ids = route.ids,
+                                                                .experts = route.logits.row_size(),
+                                                                .first_token = frame.inputs.first_token,
+                                                                .padding = route.padding},
+               route.ids.shape()[0]);
+  detail::weigh_chosen(frame, route);
+}
+
+template <class Frame, class Route>
+void choose_experts(at_random, Frame& frame, index_t, Route const& route) {
+  frame.launch(kernel::deal_randomly<typename Frame::memory>{.ids = route.ids,
+                                                             .experts = route.logits.row_size(),
+                                                             .first_token = frame.inputs.first_token,
+                                                             .seed = frame.inputs.seed,
+                                                             .padding = route.padding},
+               route.ids.shape()[0]);
+  detail::weigh_chosen(frame, route);
+}
+
+template <class Frame, class Rule, class Real, class Memory, class Weight>
+void choose_experts(expert_choice, Frame& frame, index_t k, kernel::route<Rule, Real, Memory, Weight> const& route) {
+  index_t const height = route.logits.shape()[0];
+  index_t const experts = route.logits.row_size();
+  auto const& options = frame.weights().options;
+  auto const scores = frame.template scratch_rows<Real>(height, experts);
+  index_t const capacity = kernel::expert_capacity(detail::present_tokens(frame, height), k, experts,
+                                                   options.capacity_factor, options.least_capacity);
+  frame.launch(kernel::scores_of_rows<typename Rule::score, Real, Memory>{.logits = route.logits, .scores = scores},
+               height);
+  frame.launch(
+      kernel::choose_tokens<Real, Memory>{
+          .scores = scores, .ids = route.ids, .capacity = capacity, .padding = route.padding},
+      experts);
+  detail::weigh_chosen(frame, route);
+}
+
+/// All ranks of the groups of `Tokens` call it.
+template <class Tokens, class Frame, class Rule, class Real, class Weight>
+void choose_experts(sinkhorn<Tokens>, Frame& frame, index_t,
+                    kernel::route<Rule, Real, host_memory, Weight> const& route) {
+  extents<tokens> const height{route.logits.shape()[0]};
+  extents<tokens> const experts{route.logits.row_size()};
+  per_row<Real> const column_scale{frame.template scratch<Real>(experts.count()).data(), experts};
+  per_row<Real> const row_scale{frame.template scratch<Real>(height.count()).data(), height};
+  auto const sums = frame.template scratch<double>(experts.count());
+  auto const count = frame.counts(1);
+  count[0] = detail::present_tokens(frame, height.count());
+  detail::sum_over(frame, Tokens{}, count);
+  kernel::sinkhorn([&](auto const& kernel, index_t rows) { frame.launch(kernel, rows); },
+                   [&](per_row<double>) { detail::sum_over(frame, Tokens{}, sums); }, route.logits, route.padding,
+                   static_cast<double>(count[0]), column_scale, row_scale, {sums.data(), experts});
+  frame.launch(kernel::sinkhorn_choose<Real>{.logits = route.logits,
+                                             .padding = route.padding,
+                                             .column_scale = column_scale,
+                                             .row_scale = row_scale,
+                                             .ids = route.ids},
+               height.count());
+  detail::weigh_chosen(frame, route);
+}
+
+}  // namespace heddle::inline HEDDLE_ABI

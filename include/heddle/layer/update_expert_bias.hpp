@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Balance without a loss: between two steps, the bias of experts moves by what all ranks have counted.
+#pragma once
+
+#include <heddle/kernel/balance_bias.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+using kernel::bias_rule;
+
+/// Adds up `counts` [experts], the `kept` of this rank's report or several steps' sum of it, over `Groups`: those that
+/// tokens are dealt over. Then moves bias [experts] by `Rule` and `rate`, the same on every rank. All ranks of the
+/// groups call it, between steps. Throws `shape` where the sizes differ.
+template <bias_rule Rule, class... Groups, class Execution, class Real>
+void update_expert_bias(Execution& execution, std::span<Real> bias, std::span<index_t const> counts, double rate) {
+  auto const experts = static_cast<index_t>(counts.size());
+  std::span<index_t> const sums{execution.allocate_counts(experts), counts.size()};
+  for (std::size_t e = 0; e < counts.size(); ++e) sums[e] = counts[e];
+  (execution.template communicator<Groups>().all_reduce(sums), ...);
+  kernel::update_expert_bias(bias, std::span<index_t const>{sums}, rate, Rule);
+}
+
+}  // namespace heddle::inline HEDDLE_ABI
