@@ -26,6 +26,7 @@
 #include <heddle/compute/gate_scale.hpp>
 #include <heddle/compute/gemm.hpp>
 #include <heddle/compute/glu_layout.hpp>
+#include <heddle/compute/identity_experts.hpp>
 #include <heddle/compute/mask_routing.hpp>
 #include <heddle/compute/norm.hpp>
 #include <heddle/compute/pad_rows.hpp>
@@ -82,6 +83,7 @@
 #include <heddle/kernel/expert_choice.hpp>
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/glu.hpp>
+#include <heddle/kernel/identity_experts.hpp>
 #include <heddle/kernel/jitter.hpp>
 #include <heddle/kernel/loops.hpp>
 #include <heddle/kernel/mask_experts.hpp>
@@ -114,10 +116,13 @@
 #include <heddle/layer/expert_products.hpp>
 #include <heddle/layer/forward.hpp>
 #include <heddle/layer/frame.hpp>
+#include <heddle/layer/fsdp.hpp>
+#include <heddle/layer/fsdp_layer.hpp>
 #include <heddle/layer/gradient_norm.hpp>
 #include <heddle/layer/gradients.hpp>
 #include <heddle/layer/layer.hpp>
 #include <heddle/layer/loss_part.hpp>
+#include <heddle/layer/move_shares.hpp>
 #include <heddle/layer/receive_map.hpp>
 #include <heddle/layer/reduce_gradients.hpp>
 #include <heddle/layer/routing.hpp>
@@ -134,6 +139,7 @@
 #include <heddle/layer/run_expert_bias.hpp>
 #include <heddle/layer/run_experts.hpp>
 #include <heddle/layer/run_gate.hpp>
+#include <heddle/layer/run_identity.hpp>
 #include <heddle/layer/run_linear.hpp>
 #include <heddle/layer/run_losses.hpp>
 #include <heddle/layer/run_padding.hpp>
@@ -146,6 +152,7 @@
 #include <heddle/layer/run_token_gate.hpp>
 #include <heddle/layer/saved_bytes.hpp>
 #include <heddle/layer/scratch_of_branch.hpp>
+#include <heddle/layer/share.hpp>
 #include <heddle/layer/store_rows.hpp>
 #include <heddle/layer/sum_values.hpp>
 #include <heddle/layer/token_sums.hpp>
@@ -153,6 +160,7 @@
 #include <heddle/layer/value.hpp>
 #include <heddle/layer/walk.hpp>
 #include <heddle/layer/walk_back.hpp>
+#include <heddle/layer/walk_leading.hpp>
 #include <heddle/layer/walk_weights.hpp>
 #include <heddle/mesh/folding.hpp>
 #include <heddle/mesh/grids.hpp>
@@ -162,6 +170,7 @@
 #include <heddle/placement/dual.hpp>
 #include <heddle/placement/partition.hpp>
 #include <heddle/placement/placement.hpp>
+#include <heddle/placement/shards.hpp>
 #include <heddle/plan/bill.hpp>
 #include <heddle/plan/cost.hpp>
 #include <heddle/plan/divide.hpp>
@@ -184,6 +193,8 @@
 #include <heddle/sequence/describe.hpp>
 #include <heddle/sequence/entries.hpp>
 #include <heddle/sequence/flow.hpp>
+#include <heddle/sequence/gathered.hpp>
+#include <heddle/sequence/leading.hpp>
 #include <heddle/sequence/operation.hpp>
 #include <heddle/sequence/parameter_gradients.hpp>
 #include <heddle/sequence/refusal.hpp>
@@ -194,6 +205,8 @@
 #include <heddle/style/expert_body.hpp>
 #include <heddle/style/expert_parallel.hpp>
 #include <heddle/style/experts.hpp>
+#include <heddle/style/fsdp.hpp>
+#include <heddle/style/identity_experts.hpp>
 #include <heddle/style/linear.hpp>
 #include <heddle/style/mla.hpp>
 #include <heddle/style/norm.hpp>

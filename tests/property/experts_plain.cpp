@@ -17,8 +17,8 @@ oracle::sizes const uneven{.tokens = 11, .hidden = 5, .experts = 5, .width = 7};
 }  // namespace
 
 TEST_CASE("squared_relu, biased, transposed, computed again; weights at the activation") {
-  expert_trial<plain_expert<grouped, squared_relu, light>, void, in_out> const trial{
-      uneven, activation_kind::squared_relu, 11};
+  expert_trial<plain_expert<grouped, squared_relu, light>, void, in_out> const trial{uneven,
+                                                                                     activation_kind::squared_relu, 11};
   CHECK(judged<tokens_to_all, weight_at::activation>(trial, all_expert_meshes()) == "");
 }
 

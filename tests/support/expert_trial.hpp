@@ -15,7 +15,7 @@
 #include <heddle/layer/reduce_gradients.hpp>
 #include <heddle/layer/saved_bytes.hpp>
 #include <heddle/router/top_k.hpp>
-#include <heddle/style/expert_parallel.hpp>
+#include <heddle/style/identity_experts.hpp>
 #include <heddle/style/shard.hpp>
 #include <mutex>
 
@@ -115,24 +115,28 @@ class expert_trial {
   using parts = typename Expert::template on_groups<heddle::ep, heddle::etp>;
   static constexpr bool gated = !std::is_void_v<Layout>;
   using router = heddle::top_k<heddle::kernel::softmax_then_top_k<true>>;
-  template <class Dispatcher, heddle::weight_at At>
-  using layer_type = heddle::on_expert_grid<heddle::expert_parallel<router, Dispatcher, Expert, At>>;
+  template <class Dispatcher, heddle::weight_at At, bool Identity>
+  using layer_type =
+      heddle::on_expert_grid<std::conditional_t<Identity, heddle::with_identity_experts<router, Dispatcher, Expert, At>,
+                                                heddle::expert_parallel<router, Dispatcher, Expert, At>>>;
 
-  expert_trial(oracle::sizes of, oracle::activation_kind kind, std::uint64_t seed, index_t top_k = 2) {
+  expert_trial(oracle::sizes of, oracle::activation_kind kind, std::uint64_t seed, index_t top_k = 2,
+               index_t identity = 0) {
     of.biases = parts::biased;
     oracle::settings is;
     is.top_k = top_k;
     is.normalize = true;
     is.scale = 1.5;
     is.activation = kind;
+    is.identity = identity;
     layer_ = oracle::filled(of, is, seed);
     for (auto& [name, value] : layer_.tensors) value = rounded<T>(value);
   }
 
   /// The layer on every rank of `mesh`: outputs and gradients, put together.
-  template <class Dispatcher, heddle::weight_at At>
+  template <class Dispatcher, heddle::weight_at At, bool Identity = false>
   expert_run<T> run(expert_mesh_of const& mesh, int threads = 1) const {
-    using style = layer_type<Dispatcher, At>;
+    using style = layer_type<Dispatcher, At, Identity>;
     expert_run<T> result;
     std::mutex mutex;
     auto const grid = mesh.grid();
@@ -295,10 +299,11 @@ inline std::vector<expert_mesh_of> meshes_beyond_two() {
 }
 
 /// What is wrong with an expert on some meshes: empty, or the first mesh with a difference.
-template <class Dispatcher, heddle::weight_at At, class Trial>
+template <class Dispatcher, heddle::weight_at At, bool Identity = false, class Trial>
 std::string judged(Trial const& trial, std::vector<expert_mesh_of> const& meshes, double tolerance = 1e-10) {
   for (expert_mesh_of const& mesh : meshes) {
-    auto const problem = trial.judge(trial.template run<Dispatcher, At>(mesh, 1 + mesh.ranks % 2), At, tolerance);
+    auto const problem =
+        trial.judge(trial.template run<Dispatcher, At, Identity>(mesh, 1 + mesh.ranks % 2), At, tolerance);
     if (!problem.empty()) return mesh.text() + ": " + problem;
   }
   return {};

@@ -32,6 +32,11 @@ std::tuple<First, Second> bundled(std::pair<First, Second> values) {
   return {values.first, values.second};
 }
 
+template <class... Values>
+std::tuple<Values...> bundled(std::tuple<Values...> const& values) {
+  return values;
+}
+
 /// The value that may be used: itself; a branch on another lane is waited for.
 template <class Value>
 Value const& arrived(Value const& value) {

@@ -3,9 +3,10 @@
 // needs.
 #pragma once
 
-#include <heddle/layer/beside.hpp>
+#include <heddle/layer/fsdp.hpp>
 #include <heddle/layer/layer.hpp>
 #include <heddle/layer/run.hpp>
+#include <heddle/layer/walk_leading.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 

@@ -12,6 +12,7 @@
 #include <heddle/layer/run_expert_bias.hpp>
 #include <heddle/layer/run_experts.hpp>
 #include <heddle/layer/run_gate.hpp>
+#include <heddle/layer/run_identity.hpp>
 #include <heddle/layer/run_linear.hpp>
 #include <heddle/layer/run_losses.hpp>
 #include <heddle/layer/run_padding.hpp>

@@ -6,7 +6,7 @@
 #include <heddle/plan/price_collective.hpp>
 #include <heddle/plan/price_compute.hpp>
 #include <heddle/plan/price_dispatch.hpp>
-#include <heddle/sequence/combinators.hpp>
+#include <heddle/sequence/leading.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -64,6 +64,16 @@ struct pricer<on_port<Port, Branch>> {
   template <class P>
   static constexpr void through(P& p, priced_bundle& bundle) {
     bundle.values[Port] = price_branch<Branch>(p, bundle.values[Port]);
+  }
+};
+template <std::size_t In, std::size_t Out, class Branch>
+struct pricer<leading<In, Out, Branch>> {
+  template <class P>
+  static constexpr void through(P& p, priced_bundle& bundle) {
+    priced_bundle led = bundle;
+    led.count = In;
+    pricer<Branch>::through(p, led);
+    for (std::size_t i = 0; i < Out; ++i) bundle.values[i] = led.values[i];
   }
 };
 template <class... Operations>

@@ -79,10 +79,10 @@ struct expert_parallel {
   using bias = placement<>;
   using experts_body =
       typename expert_stage<Expert, At, typename Dispatcher::group, typename Dispatcher::tensor_group>::forward;
-  using forward =
-      concat_t<typename route_stage<Router>::forward, typename dispatch_stage<Dispatcher, At>::forward,
-               std::conditional_t<At == weight_at::origin, sequence<on_port<0, experts_body>>, experts_body>,
-               typename combine_stage<Dispatcher, At>::forward>;
+  /// The same beside weights that wait at home.
+  using experts_part = std::conditional_t<At == weight_at::origin, sequence<on_port<0, experts_body>>, experts_body>;
+  using forward = concat_t<typename route_stage<Router>::forward, typename dispatch_stage<Dispatcher, At>::forward,
+                           experts_part, typename combine_stage<Dispatcher, At>::forward>;
   using backward = conjugate_t<forward>;
 };
 
