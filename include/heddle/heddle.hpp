@@ -179,6 +179,7 @@
 #include <heddle/plan/price_collective.hpp>
 #include <heddle/plan/price_compute.hpp>
 #include <heddle/plan/price_dispatch.hpp>
+#include <heddle/plan/price_router.hpp>
 #include <heddle/router/choose.hpp>
 #include <heddle/router/compose.hpp>
 #include <heddle/router/dealt.hpp>

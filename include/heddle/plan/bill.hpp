@@ -18,6 +18,7 @@ struct layer_shape {
   index_t out = 0;         ///< out features of a linear layer, hidden width of an embedding
   index_t experts = 0, top_k = 0, ffn = 0;
   index_t element_size = 4;
+  index_t sequence_length = 0;  ///< where a router balances over sequences
 };
 
 /// One collective of a step.

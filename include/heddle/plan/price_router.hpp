@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the parts of a router cost besides its gate and its choice.
+#pragma once
+
+#include <heddle/plan/price_compute.hpp>
+#include <heddle/router/drop.hpp>
+#include <heddle/router/gate_in.hpp>
+#include <heddle/router/jitter.hpp>
+#include <heddle/router/losses.hpp>
+#include <heddle/router/sinkhorn.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+
+template <class P>
+constexpr detail::priced_value price(jitter, P& p, detail::priced_value x) {
+  p.keep(x);
+  return x;
+}
+template <class P, class Real>
+constexpr detail::priced_value price(wide_gemm<Real>, P& p, detail::priced_value x) {
+  p.report.flops += 2 * x.rows * x.width * p.shape.experts;
+  if (x.element_size != sizeof(Real)) {  // tokens and matrix are copied
+    p.keep({.rows = x.rows + p.shape.experts, .width = x.width, .element_size = sizeof(Real)});
+  }
+  x = {.rows = x.rows, .width = p.shape.experts, .full_width = p.shape.experts, .element_size = sizeof(Real)};
+  p.keep(x);
+  return x;
+}
+template <class P, drop_by By, expert_room Rows>
+constexpr detail::priced_value price(drop<By, Rows>, P& p, detail::priced_value x) {
+  p.keep(x);
+  return x;
+}
+
+/// The number of rounds depends on the data. Throws `unsupported` where ranks would speak in them.
+template <class P, class S, int K, class... Groups, class... States>
+constexpr detail::priced_value price(choose<S, K, sinkhorn<placement<on<Groups, States>...>>>, P& p,
+                                     detail::priced_value x) {
+  if (((p.template size<Groups>() > 1) || ...)) {
+    throw error(error_kind::unsupported, "nobody knows before the step how often a Sinkhorn scaling sends its sums",
+                "draw up the bill with another choice");
+  }
+  return price(choose<S, K>{}, p, x);
+}
+
+namespace detail {
+
+/// Tokens of all ranks of some groups; ranks are taken to bring equally many.
+template <class... Groups, class P>
+constexpr index_t rows_over(P const& p, index_t rows) {
+  return (rows * ... * static_cast<index_t>(p.template size<Groups>()));
+}
+
+template <class Term>
+struct priced_term;
+template <>
+struct priced_term<z_loss> {
+  template <class... Groups, class Operation, class P>
+  static constexpr index_t sums(Operation, P& p, priced_value const& x) {
+    p.keep({.rows = x.rows, .width = 1, .element_size = x.element_size});
+    return 2;
+  }
+};
+template <class Score, balance_scale Scale, balance_over Over, int TopK>
+struct priced_term<aux_loss<Score, Scale, Over, TopK>> {
+  template <class... Groups, class Operation, class P>
+  static constexpr index_t sums(Operation, P& p, priced_value const& x) {
+    p.keep(x);  // probabilities
+    index_t const columns = kernel::balance_columns(p.shape.experts);
+    if constexpr (Over == balance_over::sequences) {
+      if (p.shape.sequence_length < 1) {
+        throw error(error_kind::argument, "a balance over sequences of unknown length has no price",
+                    "set sequence_length of the layer_shape");
+      }
+      (p.template send<Operation, Groups>(
+           all_reduce_bytes(1, sizeof(index_t), p.template size<Groups>(), p.template index<Groups>())),
+       ...);
+      return rows_over<Groups...>(p, x.rows) / p.shape.sequence_length * columns;
+    } else {
+      return columns;
+    }
+  }
+};
+
+}  // namespace detail
+
+/// Of losses whose coefficients are not 0.
+template <class P, class... Groups, class... States, class... Terms>
+constexpr detail::priced_value price(losses<placement<on<Groups, States>...>, Terms...> operation, P& p,
+                                     detail::priced_value x) {
+  index_t sums = 0;
+  ((sums += detail::priced_term<Terms>::template sums<Groups...>(operation, p, x)), ...);
+  p.keep({.rows = 1, .width = sums, .element_size = sizeof(double)});
+  (p.template send<decltype(operation), Groups>(
+       all_reduce_bytes(sums, sizeof(double), p.template size<Groups>(), p.template index<Groups>())),
+   ...);
+  return x;
+}
+
+}  // namespace heddle::inline HEDDLE_ABI
