@@ -169,7 +169,7 @@ outcome dealt_norm(data_mesh const& grid, norm_case const& c, lies where, bool b
     auto const local_x = cut<T>(x, own);
     auto const local_dy = cut<T>(dy, own);
     auto const local_w = cut<T>(w, own_w);
-    heddle::norm_weight<T> const weights{vector_of(local_w), 1e-5F};
+    heddle::norm_weight<T> const weights{vector_of(local_w), 1e-5F, w[0]};
     heddle::activation<T const> const in{rows_of(local_x, own.shape()[0], own.shape()[1]), x[1]};
     heddle::activation<T const> const back{rows_of(local_dy, own.shape()[0], own.shape()[1]), x[1]};
     heddle::host::workspace::scope const step{tools.scratch};

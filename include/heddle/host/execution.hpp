@@ -91,6 +91,13 @@ class execution {
   void fill_zero(Element* data, index_t count) const {
     for (index_t i = 0; i < count; ++i) data[i] = Element{};
   }
+  /// Memory that the end of a scope gives back, while what `allocate` gave stays: parameters that are gathered for one
+  /// use. `lending()` begins such a scope, `lend` is `allocate` inside it.
+  [[nodiscard]] workspace::scope lending() const { return workspace::scope{scratch_->aside()}; }
+  template <class Element>
+  [[nodiscard]] Element* lend(index_t count) const {
+    return static_cast<Element*>(scratch_->aside().allocate(static_cast<std::size_t>(count) * sizeof(Element)));
+  }
   /// This moment, for `keep_only`.
   [[nodiscard]] workspace::mark now() const { return scratch_->now(); }
   /// Whether memory was allocated since `then`.

@@ -58,6 +58,12 @@ class workspace {
     return false;
   }
 
+  /// A second stack, for what is given back while memory of this one stays in use.
+  [[nodiscard]] workspace& aside() {
+    if (aside_ == nullptr) aside_ = std::make_unique<workspace>();
+    return *aside_;
+  }
+
   /// Gives back, at its end, all that was handed out since it began.
   class scope {
    public:
@@ -77,8 +83,8 @@ class workspace {
 
   /// The most bytes that were handed out at one time.
   [[nodiscard]] std::size_t peak_bytes() const { return peak_; }
-  /// Blocks fetched from the system so far: constant once warm.
-  [[nodiscard]] std::size_t blocks() const { return blocks_.size(); }
+  /// Blocks fetched from the system so far, for both stacks: constant once warm.
+  [[nodiscard]] std::size_t blocks() const { return blocks_.size() + (aside_ == nullptr ? 0 : aside_->blocks()); }
 
  private:
   struct deleter {
@@ -108,6 +114,7 @@ class workspace {
   }
 
   std::vector<block> blocks_;
+  std::unique_ptr<workspace> aside_{};
   std::size_t block_ = 0, used_ = 0, in_use_ = 0, peak_ = 0;
 };
 

@@ -43,6 +43,14 @@ class frame {
   }
   /// All parameters of the layer.
   [[nodiscard]] constexpr Weights const& weights() const { return *weights_; }
+  /// Where the gradients of all parameters are summed.
+  [[nodiscard]] constexpr Gradients const& gradients() const { return gradients_; }
+  /// The same step on other parameters, which outlive the frame, and for gradients of them.
+  template <class Others, class Theirs = no_gradients>
+  [[nodiscard]] constexpr frame<Execution, Others, Theirs> with(Others const& weights,
+                                                              Theirs const& gradients = {}) const {
+    return {*execution_, weights, *state_, gradients};
+  }
   /// The communicator of `Group`.
   template <class Group>
   [[nodiscard]] auto& communicator() const {

@@ -54,6 +54,8 @@ template <class... Values, class Visit>
 void each_view(kept<Values...> const& saved, Visit const& visit);
 template <class Values, class State, class Visit>
 void each_view(saved_step<Values, State> const& saved, Visit const& visit);
+template <class Parameters, class Weights, class Saved, class Visit>
+void each_view(gathered_saved<Parameters, Weights, Saved> const& saved, Visit const& visit);
 template <class... Parts, class Visit>
 void each_view(std::tuple<Parts...> const& parts, Visit const& visit) {
   std::apply([&](auto const&... part) { (each_view(part, visit), ...); }, parts);
@@ -61,6 +63,11 @@ void each_view(std::tuple<Parts...> const& parts, Visit const& visit) {
 template <class... Values, class Visit>
 void each_view(kept<Values...> const& saved, Visit const& visit) {
   each_view(saved.values, visit);
+}
+template <class Parameters, class Weights, class Saved, class Visit>
+void each_view(gathered_saved<Parameters, Weights, Saved> const& saved, Visit const& visit) {
+  each_view(saved.saved, visit);
+  if constexpr (Parameters::stay) Parameters::each_gathered(*saved.parameters, visit);
 }
 template <class Values, class State, class Visit>
 void each_view(saved_step<Values, State> const& saved, Visit const& visit) {

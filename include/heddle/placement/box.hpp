@@ -16,18 +16,22 @@ using shape_t = std::vector<std::int64_t>;
 
 namespace detail {
 
-/// Replaces the one range of axis `axis` by the pieces that `Partition` gives to rank `index` of `parts`.
+/// Replaces the one range of axis `axis` by the pieces that `Partition` gives to rank `index` of `parts`. Where another
+/// group has cut the axis in as many segments, each of them is cut again.
 template <class Partition, class Axes>
 constexpr void cut_axis(Axes& axes, std::size_t axis, int parts, int index) {
-  if (axis >= axes.size() || axes[axis].size() != 1) {
+  bool const packed = axis < axes.size() && Partition::segments > 1 &&
+                      axes[axis].size() == static_cast<std::size_t>(Partition::segments);
+  if (axis >= axes.size() || (axes[axis].size() != 1 && !packed)) {
     throw error(error_kind::argument,
                 "axis " + std::to_string(axis) + " of a box of " + std::to_string(axes.size()) + " axes cannot be cut",
-                "cut an existing axis, and a packed one only once");
+                "cut an existing axis, and a packed one again only in the same segments");
   }
-  range const whole = axes[axis][0];
   typename Axes::value_type pieces;
   for (int s = 0; s < Partition::segments; ++s) {
-    range piece = Partition::piece(whole.size, parts, index, s);
+    range const whole = axes[axis][packed ? static_cast<std::size_t>(s) : 0];
+    range piece = packed ? segment_rule_t<Partition>::piece(whole.size, parts, index)
+                         : Partition::piece(whole.size, parts, index, s);
     piece.begin += whole.begin;
     pieces.push_back(piece);
   }
@@ -63,7 +67,8 @@ struct box {
     return result;
   }
   /// Cuts `axis` as `Partition` says for rank `index` of `parts`. Throws `argument` where the box has no such axis, or
-  /// the axis is already in segments: which of them the next cut means is not defined.
+  /// the axis is in other segments: which of them the next cut means is not defined. A cut in the same segments cuts
+  /// each of them.
   template <partition Partition>
   void cut(std::size_t axis, int parts, int index) {
     detail::cut_axis<Partition>(axes, axis, parts, index);

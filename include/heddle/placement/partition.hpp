@@ -104,6 +104,22 @@ struct units {
   }
 };
 
+/// How one segment of an axis is cut, on its own: by the rule itself where there is only one.
+template <class Partition>
+struct segment_rule {
+  using type = Partition;
+};
+template <class Partition, int... Proportions>
+struct segment_rule<segmented<Partition, Proportions...>> {
+  using type = Partition;
+};
+template <class Partition, std::int64_t Unit>
+struct segment_rule<units<Partition, Unit>> {
+  using type = units<typename segment_rule<Partition>::type, Unit>;
+};
+template <class Partition>
+using segment_rule_t = typename segment_rule<Partition>::type;
+
 /// Sizes known at run time only: each rank brings what it has, and collectives exchange the counts.
 struct as_given {
   static constexpr int segments = 1;

@@ -87,6 +87,34 @@ TEST_CASE("box: an axis that is not there, or already in segments, cannot be cut
   CHECK(odd == box::all({7}));
 }
 
+TEST_CASE("box: what two groups cut in the same segments is cut segment by segment") {
+  box part = box::all({20, 3});
+  part.cut<gate_up>(0, 2, 1);  // [5, 10) and [15, 20)
+  part.cut<gate_up>(0, 3, 0);  // 2, 2, 1 of each
+  CHECK(part.axes[0] == std::vector<range>{{5, 2}, {15, 2}});
+  for (int outer : {1, 2, 3}) {
+    for (int inner : {1, 2, 4, 7}) {
+      std::vector<int> seen(14);
+      for (int o = 0; o < outer; ++o) {
+        for (int i = 0; i < inner; ++i) {
+          box both = box::all({14});
+          both.cut<gate_up>(0, outer, o);
+          both.cut<gate_up>(0, inner, i);
+          CHECK(both.axes[0].size() == 2);
+          CHECK((both.axes[0][0].end() <= 7 && both.axes[0][1].begin >= 7));
+          for (range const piece : both.axes[0]) {
+            for (auto at = piece.begin; at < piece.end(); ++at) ++seen[static_cast<std::size_t>(at)];
+          }
+        }
+      }
+      CHECK(seen == std::vector<int>(14, 1));
+    }
+  }
+  box thirds = box::all({12});
+  thirds.cut<segmented<ceil_chunk, 1, 1, 1>>(0, 2, 0);
+  CHECK_THROWS_AS(thirds.cut<gate_up>(0, 2, 0), error);  // other segments
+}
+
 TEST_CASE("box: the static form says at compile time what the other says at run time") {
   constexpr auto part = [] {
     auto result = static_box<3, 2>::all({3, 14, 5});

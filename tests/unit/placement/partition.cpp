@@ -125,3 +125,11 @@ TEST_CASE("partition: units stay whole, whatever deals them out") {
   }
   CHECK_THROWS_AS(pairs::piece(13, 2, 0), error);
 }
+
+TEST_CASE("partition: the rule for one segment alone") {
+  static_assert(std::same_as<segment_rule_t<balanced>, balanced>);
+  static_assert(std::same_as<segment_rule_t<segmented<balanced, 1, 1>>, balanced>);
+  static_assert(std::same_as<segment_rule_t<units<ceil_chunk, 2>>, units<ceil_chunk, 2>>);
+  static_assert(std::same_as<segment_rule_t<segmented<units<balanced, 3>, 4, 2>>, units<balanced, 3>>);
+  static_assert(std::same_as<segment_rule_t<units<segmented<ceil_chunk, 1, 1>, 2>>, units<ceil_chunk, 2>>);
+}
