@@ -2,7 +2,7 @@
 // The terms of a router's losses at run time, one after the other.
 #pragma once
 
-#include <algorithm>
+#include <heddle/core/spans.hpp>
 #include <heddle/layer/token_sums.hpp>
 #include <heddle/router/losses.hpp>
 
@@ -123,7 +123,7 @@ struct loss_part<aux_loss<Score, Scale, Over, TopK>> {
     report.slopes = {slopes.data(), static_cast<std::size_t>(slopes.count())};
     on_host(frame, [&, k = top_k(frame), coeff = coefficient(frame), scale = frame.weights().options.loss_scale] {
       if (!counts.empty()) {
-        std::copy(inputs.history.begin(), inputs.history.end(), counts.begin());
+        copy_all(std::span{inputs.history}, std::span{counts});
         kernel::average_counts(all, counts, inputs.history_steps + 1);
       }
       report.aux = kernel::balance_loss(all, k, coeff, Scale, slopes);

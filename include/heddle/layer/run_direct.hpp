@@ -2,6 +2,7 @@
 // Direct dispatch at run time: bucketed rows and their weights, stored at their experts and stored home.
 #pragma once
 
+#include <heddle/core/spans.hpp>
 #include <heddle/layer/run_router.hpp>
 #include <heddle/layer/store_rows.hpp>
 
@@ -27,7 +28,7 @@ template <class ExpertParallel, class ExpertTensor, class Copies, class Frame>
   return {.parts = copied ? 1 : inner,
           .first_bin = first_bin,
           .own_rows = routing.expert_rows,
-          .per_token = std::min(slots_of_token, most),
+          .per_token = smaller(slots_of_token, most),
           .alike = copied ? inner : 1,
           .experts_each = most};
 }
@@ -37,7 +38,7 @@ template <class Frame>
 [[nodiscard]] std::span<index_t const> rows_of_experts(Frame& frame, receive_map const& map, int rank) {
   int const own = map.owner_of(rank);
   auto rows = frame.counts(static_cast<std::size_t>(map.begin_of(own + 1) - map.begin_of(own)));
-  std::fill(rows.begin(), rows.end(), 0);
+  fill_all(std::span{rows}, 0);
   map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
     if (block.owner == own) rows[static_cast<std::size_t>(block.bin - map.begin_of(own))] += block.kept;
   });

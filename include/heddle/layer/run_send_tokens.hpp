@@ -3,12 +3,12 @@
 #pragma once
 
 #include <heddle/collective/send_tokens.hpp>
+#include <heddle/core/spans.hpp>
 #include <heddle/kernel/permute.hpp>
 #include <heddle/kernel/ranks_of.hpp>
 #include <heddle/kernel/unpermute.hpp>
 #include <heddle/layer/run_exchange.hpp>
 #include <heddle/layer/store_rows.hpp>
-#include <numeric>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -23,7 +23,7 @@ template <class Group, class Frame>
   extents<tokens, slots> const shape{routing.ids.template size<tokens>(), ranks};
   slot_view<std::int32_t, memory> const ranks_of_token{frame.template scratch<std::int32_t>(shape.count()).data(),
                                                        shape};
-  index_t const each = std::max(ceil_chunk::piece(routing.experts, ranks, 0).size, index_t{1});
+  index_t const each = larger(ceil_chunk::piece(routing.experts, ranks, 0).size, index_t{1});
   frame.launch(kernel::ranks_of<memory>{.ids = routing.ids, .each = each, .y = ranks_of_token}, shape[0]);
   auto rows = frame.counts(static_cast<std::size_t>(ranks));
   auto row_to_token = frame.template scratch<std::int32_t>(shape.count());
@@ -46,7 +46,7 @@ void exchange_token_counts(Frame& frame) {
   auto const sent = order_by_rank<Group>(frame);
   auto received = frame.counts(sent.size());
   auto ones = frame.counts(sent.size());
-  std::fill(ones.begin(), ones.end(), 1);
+  fill_all(std::span{ones}, 1);
   group.all_to_all(sent, ones, received, ones);
   routing.sent = sent;
   routing.received = received;
@@ -99,7 +99,7 @@ void meet(direct_tokens<ExpertParallel, ExpertTensor, Overflow>, Frame& frame) {
 template <class ExpertParallel, class ExpertTensor, class Frame>
 [[nodiscard]] store_plan plan_by_rank(Frame& frame) {
   auto first_bin = frame.counts(static_cast<std::size_t>(frame.template communicator<ExpertParallel>().size()) + 1);
-  std::iota(first_bin.begin(), first_bin.end(), index_t{0});
+  for (std::size_t i = 0; i < first_bin.size(); ++i) first_bin[i] = static_cast<index_t>(i);
   return {.parts = frame.template communicator<ExpertTensor>().size(),
           .first_bin = first_bin,
           .own_rows = frame.routing.sent,

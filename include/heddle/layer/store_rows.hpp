@@ -3,10 +3,10 @@
 // to move in a step bring their counts into everybody's table; behind it nobody asks for a count again.
 #pragma once
 
-#include <algorithm>
 #include <heddle/collective/direct.hpp>
 #include <heddle/collective/ordered_sum.hpp>
 #include <heddle/concepts/symmetric.hpp>
+#include <heddle/core/spans.hpp>
 #include <heddle/layer/receive_map.hpp>
 #include <heddle/layer/run_collective.hpp>
 
@@ -46,13 +46,13 @@ void look_for_overflow(Frame& frame, receive_map const& map, store_plan const& p
   for (int owner = 0; owner < map.owners; ++owner) {
     index_t const needed = map.needed_by(owner);
     if (needed > found.needed) worst = owner;
-    found.needed = std::max(needed, found.needed);
+    found.needed = larger(needed, found.needed);
   }
   found.room = map.room;
   if (!found) return;
   found.rank = worst / plan.alike;
   auto dropped = frame.counts(static_cast<std::size_t>(plan.bins()));
-  std::fill(dropped.begin(), dropped.end(), 0);
+  fill_all(std::span{dropped}, 0);
   map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
     if (block.source == rank) dropped[static_cast<std::size_t>(block.bin)] += block.rows - block.kept;
     if (block.owner == worst && block.kept < block.rows && found.expert < 0 && plan.experts_each > 0)
@@ -85,7 +85,7 @@ template <class Joint, on_overflow Overflow, class Frame>
                 "set inputs.most_tokens to the largest number on any rank, or to -1");
   }
   index_t const wanted = frame.inputs.room < 0 ? group.size() * most * plan.per_token : frame.inputs.room;
-  row_bytes = std::max(row_bytes, index_t{1});
+  row_bytes = larger(row_bytes, index_t{1});
   auto const memory = group.symmetric(head + wanted * row_bytes);
   routing.room = (memory.bytes - head) / row_bytes;  // of the rank that wanted most
   auto const own_table = plan.bins() * static_cast<index_t>(sizeof(index_t));
@@ -93,7 +93,7 @@ template <class Joint, on_overflow Overflow, class Frame>
   group.fence();
   auto const arrived = memory.template at<index_t>(0, group.size() * plan.bins());
   auto table = frame.counts(arrived.size());
-  std::copy(arrived.begin(), arrived.end(), table.begin());
+  copy_all(std::span{arrived}, std::span{table});
   routing.table = table;
   routing.exchanged = true;
   look_for_overflow<Overflow>(frame, places_of(frame, plan), plan, group.rank());
@@ -120,7 +120,7 @@ template <class Joint, on_overflow Overflow, class Value, class Frame>
   // A copy: the next layer stores into the same memory, and the backward pass wants these rows again.
   auto const arrived = memory.template at<Value>(head, map.kept_by(map.owner_of(group.rank())) * width);
   auto y = frame.template scratch<Value>(static_cast<index_t>(arrived.size()));
-  std::copy(arrived.begin(), arrived.end(), y.begin());
+  copy_all(std::span{arrived}, std::span{y});
   return y;
 }
 
@@ -149,12 +149,14 @@ template <class Joint, class Value, class Frame>
   auto x = frame.template scratch<Value>(own);
   sum_in_rank_order<Value>(
       map.parts, own, [&](int part) { return arrived.data() + part * own; },
-      [&](index_t offset, std::span<Value const> sums) { std::copy(sums.begin(), sums.end(), x.begin() + offset); });
+      [&](index_t offset, std::span<Value const> sums) {
+        copy_all(sums, x.subspan(static_cast<std::size_t>(offset)));
+      });
   map.each_block(homes, [&](receive_block const& block) {
     if (block.source != group.rank() || block.kept == block.rows) return;
     auto const lost = x.subspan(static_cast<std::size_t>((block.home + block.kept) * width),
                                 static_cast<std::size_t>((block.rows - block.kept) * width));
-    std::fill(lost.begin(), lost.end(), Value{});
+    fill_all(std::span{lost}, Value{});
   });
   return x;
 }
