@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 #include <heddle/dispatcher/all_gather.hpp>
 #include <heddle/dispatcher/all_to_all.hpp>
+#include <heddle/dispatcher/direct.hpp>
+#include <heddle/dispatcher/flex.hpp>
 #include <heddle/dispatcher/masked.hpp>
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/layer/run.hpp>
@@ -41,7 +43,7 @@ void on_grids(Body const& body, adjoint_case is = {}, Weights const& weights = w
         grid_of const grid{inner, ranks / inner};
         is.empty = c.tokens <= 1;
         using lies = placement<on<ep, Tokens>, on<etp, Tokens>>;
-        CHECK(try_adjoint<etp, ep>(
+        CHECK(try_adjoint<etp, ep, joint<etp, ep>>(
                   grid, weights,
                   [&](auto& own) {
                     bool const parts = std::same_as<Tokens, given>;
@@ -192,4 +194,15 @@ TEST_CASE("adjoint: whole dispatchers, rows and weights together") {
   check_dispatcher<all_gather_dispatcher<>, given>();
   check_dispatcher<masked<>, replicated>();
   check_dispatcher<masked<ep, etp, given>, given>();
+}
+
+TEST_CASE("adjoint: dispatchers that store rows, send tokens once or align rows") {
+  check_dispatcher<direct_dispatcher<>, given>();
+  check_dispatcher<all_to_all_dispatcher<ep, etp, aligned_rows<4>>, given>();
+  check_dispatcher<all_to_all_dispatcher<ep, etp, deduplicated>, given>();
+  check_dispatcher<direct_dispatcher<ep, etp, on_overflow::error, deduplicated>, given>();
+}
+TEST_CASE("adjoint: dispatchers over one group") {
+  check_dispatcher<flex_dispatcher<>, given>();
+  check_dispatcher<flex_dispatcher<ep, etp, by_direct<>>, given>();
 }
