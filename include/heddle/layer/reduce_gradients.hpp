@@ -45,11 +45,14 @@ struct mean {
 
 namespace detail {
 
-template <class Execution, class Element, class Extents, class Memory, class... Groups>
-void reduce_one(Execution& execution, view<Element, Extents, Memory> gradient, placement<on<Groups, partial>...>) {
-  std::span<Element> const data{gradient.data(), static_cast<std::size_t>(gradient.count())};
-  // In mesh order, so that every rank meets the groups in one order.
-  (execution.template communicator<Groups>().all_reduce(data), ...);
+template <class Execution, class Data>
+void reduce_one(Execution&, Data, placement<>) {}
+// The innermost group first, where the ranks are near each other: the same order on every rank, and the order in which
+// shared out parameters are summed.
+template <class Execution, class Data, class Group, class... Inner>
+void reduce_one(Execution& execution, Data data, placement<on<Group, partial>, Inner...>) {
+  reduce_one(execution, data, placement<Inner...>{});
+  execution.template communicator<Group>().all_reduce(data);
 }
 
 template <class Execution, class Element, class Extents, class Memory>
@@ -109,7 +112,8 @@ void reduce_gradients(Execution& execution, Gradients const& gradients) {
   double const divisor = Reduction::template divisor<trace>(execution);
   detail::each_distinct_gradient<Style, typename trace::type>(
       gradients, [&]<std::size_t Index>(auto, auto gradient, std::integral_constant<std::size_t, Index>) {
-        detail::reduce_one(execution, gradient, detail::element_t<typename trace::type, static_cast<int>(Index)>{});
+        detail::reduce_one(execution, std::span{gradient.data(), static_cast<std::size_t>(gradient.count())},
+                           detail::element_t<typename trace::type, static_cast<int>(Index)>{});
         if (divisor != 1) detail::scale_by(execution, gradient, 1 / divisor);
       });
 }
