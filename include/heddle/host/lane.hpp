@@ -18,7 +18,10 @@ class lane_thread {
   lane_thread(lane_thread const&) = delete;
   lane_thread& operator=(lane_thread const&) = delete;
   ~lane_thread() {
-    thread_.request_stop();
+    {
+      std::lock_guard const lock{mutex_};  // or the thread could look, find no stop, and sleep after the call to wake
+      thread_.request_stop();
+    }
     changed_.notify_all();
   }
 
@@ -31,13 +34,18 @@ class lane_thread {
     call_ = [](void* some) { (*static_cast<Job*>(some))(); };
     changed_.notify_all();
   }
-  /// Returns when no job is left; throws what a job has thrown since the last call.
+  /// Returns when no job is left; throws what the first of those that failed since the last call has thrown.
   void wait() {
     std::unique_lock lock{mutex_};
     changed_.wait(lock, [this] { return call_ == nullptr; });
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
-  /// The same for a rank that is itself failing: what the job has thrown is dropped.
+  /// Returns when no job is left; what a job has thrown stays for `wait`.
+  void settle() noexcept {
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [this] { return call_ == nullptr; });
+  }
+  /// The same for a rank that is itself failing: what a job has thrown is dropped.
   void rest() noexcept {
     std::unique_lock lock{mutex_};
     changed_.wait(lock, [this] { return call_ == nullptr; });
@@ -58,7 +66,7 @@ class lane_thread {
         failure = std::current_exception();
       }
       lock.lock();
-      if (failure) failure_ = failure;
+      if (failure_ == nullptr) failure_ = failure;
       call_ = nullptr;
       changed_.notify_all();
     }
@@ -87,6 +95,7 @@ class lane {
     thread_.start(job);
   }
   void wait() { thread_.wait(); }
+  void settle() noexcept { thread_.settle(); }
   void rest() noexcept { thread_.rest(); }
 
  private:

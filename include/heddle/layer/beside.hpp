@@ -3,6 +3,7 @@
 // again. An execution without a lane runs it at once; the bits are the same.
 #pragma once
 
+#include <exception>
 #include <heddle/layer/walk_weights.hpp>
 #include <new>
 #include <optional>
@@ -30,15 +31,21 @@ struct later {
     }
     return **result;
   }
+  /// The same behind the pass that met the values: whoever asks may be the lane itself.
+  Result const& known() const { return **result; }
 };
 
-/// Ends with the lane at rest, so that nobody computes on memory that has been given back.
+/// Ends with the lane at rest, so that nobody computes on memory that has been given back. A rank that is failing drops
+/// what the lane has thrown; otherwise that is of a job of the caller's own, who waits for it.
 template <class Execution>
 struct lane_guard {
   Execution* execution;
+  int failures = std::uncaught_exceptions();
   ~lane_guard() {
     if constexpr (has_lane<Execution>) {
-      if (execution->lane() != nullptr) execution->lane()->rest();
+      if (execution->lane() == nullptr) return;
+      if (std::uncaught_exceptions() > failures) execution->lane()->rest();
+      else execution->lane()->settle();
     }
   }
 };
@@ -74,6 +81,12 @@ auto arrived(later<Result, Execution> const& value) {
   return std::get<0>(value.get().values);
 }
 
+/// For `saved_bytes`: what the branch has saved.
+template <class Result, class Execution, class Visit>
+void each_view(later<Result, Execution> const& value, Visit const& visit) {
+  each_view(value.known().saved, visit);
+}
+
 template <class Mode, class Branch>
 struct walk<Mode, beside<Branch>> {
   template <class Frame, class Value>
@@ -89,7 +102,7 @@ struct walk_back<beside<Branch>> {
   template <class Frame, class Saved, class Value>
   static auto through(Frame& frame, Saved const& saved, std::tuple<Value> const& dy) {
     auto const input = borrowed(dy);
-    auto const before = std::get<0>(saved).get().saved;
+    auto const before = std::get<0>(saved).known().saved;
     auto const outcome =
         run_beside(frame, [input, before](auto& on) { return walk_back<Branch>::through(on, before, input); });
     return returned{single(outcome), single(outcome)};
@@ -100,7 +113,7 @@ template <class Branch>
 struct walk_weights<beside<Branch>> {
   template <class Frame, class Saved, class Pending>
   static void through(Frame& frame, Saved const& saved, Pending const& pending) {
-    walk_weights<Branch>::through(frame, std::get<0>(saved).get().saved, std::get<0>(pending).get().pending);
+    walk_weights<Branch>::through(frame, std::get<0>(saved).known().saved, std::get<0>(pending).known().pending);
   }
 };
 
