@@ -134,7 +134,8 @@ class expert_trial {
   }
 
   /// The layer on every rank of `mesh`: outputs and gradients, put together.
-  template <class Dispatcher, heddle::weight_at At, bool Identity = false>
+  /// With `Later` the weight pass runs by itself, on an execution that knows no groups.
+  template <class Dispatcher, heddle::weight_at At, bool Identity = false, bool Later = false>
   expert_run<T> run(expert_mesh_of const& mesh, int threads = 1) const {
     using style = layer_type<Dispatcher, At, Identity>;
     expert_run<T> result;
@@ -174,10 +175,10 @@ class expert_trial {
         heddle::host::workspace::scope const scope{tools.scratch};
         auto const [y, saved] = heddle::forward<style>(tools.execution, weights, in("hidden"));
         std::size_t const used = tools.scratch.used_bytes();
-        auto const [dx, gradients] = heddle::backward<style>(tools.execution, weights, saved, in("grad_output"));
+        auto const [dx, gradients] = back<style, Later>(tools.execution, weights, saved, in("grad_output"));
         heddle::reduce_gradients<heddle::sum, style>(tools.execution, gradients);
         std::lock_guard const lock{mutex};
-        result.saved_bytes += heddle::saved_bytes(saved);
+        result.saved_bytes += static_cast<std::size_t>(heddle::saved_bytes(saved));
         result.workspace_bytes += used;
         shape_t const tokens = layer_.at("hidden").shape;
         collect("output", tokens, own.at("hidden"), y.data.data());
@@ -218,6 +219,21 @@ class expert_trial {
   }
 
  private:
+  template <class Style, bool Later, class Execution, class Weights, class Saved>
+  static auto back(Execution& execution, Weights const& weights, Saved const& saved, heddle::rows<T const> dy) {
+    if constexpr (!Later) {
+      return heddle::backward<Style>(execution, weights, saved, dy);
+    } else {
+      auto const gradients = heddle::zero_gradients(execution, weights);
+      auto const [dx, pending] = heddle::backward_data<Style>(execution, weights, saved, dy);
+      heddle::host::no_groups none;
+      heddle::host::reference_gemm gemm;
+      heddle::host::workspace scratch;
+      heddle::host::execution alone{gemm, none, scratch};
+      heddle::backward_weights<Style>(alone, weights, saved, pending, gradients);
+      return heddle::backward_result{dx, gradients};
+    }
+  }
   template <class CutTo>
   static void deal(tensor const& whole, std::string const& name, expert_mesh_of const& mesh, int rank,
                    CutTo const& to) {

@@ -11,7 +11,8 @@ namespace heddle::inline HEDDLE_ABI {
 /// `Mode` is `grouped`, `sequential` or `aligned`, `Activation` one that can stand on a gate, `Layout` how gate and up
 /// are packed. Mixtral and its kin are `glu_expert<>`, GPT-OSS `glu_expert<grouped, gpt_oss, interleaved,
 /// expert_options{.bias = true}>`.
-template <class Mode = grouped, class Activation = silu, class Layout = halves, expert_options Options = {}>
+template <class Mode = grouped, class Activation = silu, class Layout = halves,
+          expert_options Options = expert_options{}>
 struct glu_expert {
   template <class ExpertParallel, class ExpertTensor>
   struct on_groups

@@ -8,7 +8,7 @@
 namespace heddle::inline HEDDLE_ABI {
 
 /// `Mode` is `grouped`, `sequential` or `aligned`, `Activation` one that can stand alone.
-template <class Mode = grouped, class Activation = squared_relu, expert_options Options = {}>
+template <class Mode = grouped, class Activation = squared_relu, expert_options Options = expert_options{}>
 struct plain_expert {
   template <class ExpertParallel, class ExpertTensor>
   struct on_groups : detail::expert_parts<Mode, Options, ExpertParallel, ExpertTensor, ceil_chunk, ceil_chunk,

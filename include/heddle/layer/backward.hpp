@@ -13,6 +13,8 @@ struct backward_result {
   Value dx;
   Gradients gradients;
 };
+template <class Value, class Gradients>
+backward_result(Value, Gradients) -> backward_result<Value, Gradients>;
 
 /// The data gradient of a step, and the cotangents that its parameters wait for. They are views: keep the workspace
 /// until `backward_weights` has run.
@@ -21,6 +23,8 @@ struct data_result {
   Value dx;
   Pending pending;
 };
+template <class Value, class Pending>
+data_result(Value, Pending) -> data_result<Value, Pending>;
 
 namespace detail {
 

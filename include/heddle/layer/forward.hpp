@@ -24,6 +24,8 @@ struct forward_result {
   Value y;
   Saved saved;
 };
+template <class Value, class Saved>
+forward_result(Value, Saved) -> forward_result<Value, Saved>;
 
 namespace detail {
 

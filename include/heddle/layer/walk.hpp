@@ -27,6 +27,8 @@ struct passed {
   Values values;
   Saved saved;
 };
+template <class Values, class Saved>
+passed(Values, Saved) -> passed<Values, Saved>;
 
 template <class Operation, class Frame, class... Values>
 auto run_on(Frame& frame, std::tuple<Values...> const& values) {

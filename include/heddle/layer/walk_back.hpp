@@ -15,6 +15,8 @@ struct returned {
   Values values;
   Pending pending;
 };
+template <class Values, class Pending>
+returned(Values, Pending) -> returned<Values, Pending>;
 
 template <class Conjugate, class Frame, class... Values>
 auto run_back(Frame& frame, nothing_kept, std::tuple<Values...> const& dy) {
@@ -143,6 +145,8 @@ struct recomputed {
   Saved saved;
   Pending pending;
 };
+template <class Saved, class Pending>
+recomputed(Saved, Pending) -> recomputed<Saved, Pending>;
 
 template <class Branch>
 struct walk_back<recompute<Branch>> {

@@ -10,6 +10,8 @@ using namespace heddle;
 
 namespace {
 
+constexpr expert_options bare{};
+
 template <class Mode, expert_options Options>
 using made = detail::expert_parts<Mode, Options, ep, etp, ceil_chunk, ceil_chunk,
                                   activate<relu, placement<on<etp, sharded<hidden>>>>>;
@@ -20,12 +22,12 @@ using all_of = concat_t<typename Parts::enter, typename Parts::first, typename P
 }  // namespace
 
 TEST_CASE("an expert's pieces, bare and with all there is") {
-  CHECK(describe<all_of<made<grouped, {}>>>() == "grouped_gemm relu grouped_gemm");
+  CHECK(describe<all_of<made<grouped, bare>>>() == "grouped_gemm relu grouped_gemm");
   CHECK(describe<all_of<made<aligned<8>, expert_options{.bias = true}>>>() ==
         "pad<ep> aligned_gemm add_bias relu aligned_gemm add_bias unpad<ep>");
-  static_assert(!made<grouped, {}>::biased && !made<grouped, {}>::recomputes);
+  static_assert(!made<grouped, bare>::biased && !made<grouped, bare>::recomputes);
   static_assert(made<grouped, expert_options{.recompute = true}>::recomputes);
-  static_assert(std::same_as<made<sequential, {}>::enter, sequence<>>);
+  static_assert(std::same_as<made<sequential, bare>::enter, sequence<>>);
 }
 
 TEST_CASE("only the second bias is still a sum, over the tensor group") {

@@ -13,7 +13,7 @@ namespace {
 
 using parts = glu_expert<>::on_groups<ep, etp>;
 template <weight_at At>
-using body = detail::expert_body<parts, At>::type;
+using body = typename detail::expert_body<parts, At>::type;
 using both = ports<parts::entered, parts::entered>;
 
 }  // namespace
