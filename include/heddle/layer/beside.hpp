@@ -81,6 +81,8 @@ auto arrived(later<Result, Execution> const& value) {
   return std::get<0>(value.get().values);
 }
 
+template <class... Parts, class Visit>
+void each_view(std::tuple<Parts...> const& parts, Visit const& visit);
 /// For `saved_bytes`: what the branch has saved.
 template <class Result, class Execution, class Visit>
 void each_view(later<Result, Execution> const& value, Visit const& visit) {
