@@ -4,8 +4,10 @@
 #include "numbers.hpp"
 
 #include <doctest/doctest.h>
+#include <heddle/collective/split_unsplit.hpp>
 #include <heddle/host/lane.hpp>
 #include <heddle/layer/backward.hpp>
+#include <heddle/layer/run_collective.hpp>
 #include <heddle/layer/saved_bytes.hpp>
 
 using namespace heddle;
@@ -156,4 +158,64 @@ TEST_CASE("beside: a step does not swallow what a job of the caller has thrown")
     CHECK(read(infer<plain>(execution, weights, x)) == times(2, table(2, 3, 1)));
     CHECK_THROWS_AS(execution.lane()->wait(), error);
   });
+}
+
+namespace {
+
+/// Ranks speak to each other beside the branch.
+struct across {
+  static constexpr fixed_string name = "across";
+  using weight = placement<>;
+  using bias = placement<>;
+  using forward = sequence<heddle::fork<sequence<beside<sequence<times_factor<true>>>>,
+                                        sequence<times_factor<false>, split<tp, tokens>, unsplit<tp, tokens>>>,
+                           join<sequence<>, sequence<>>>;
+  using backward = conjugate_t<forward>;
+};
+
+/// What each of three ranks hears in three steps, where rank 1 fails in the second.
+std::vector<std::optional<error_kind>> heard(bool beside_fails, bool here_fails) {
+  std::vector<std::optional<error_kind>> result(3);
+  mesh<tp> const grid{3};
+  host::thread_world world{3, {.deadline = std::chrono::seconds{30}}};
+  try {
+    host::run(world, [&](host::thread_communicator& communicator) {
+      auto const rank = static_cast<std::size_t>(communicator.rank());
+      support::rank_tools<mesh<tp>, tp> tools{communicator, grid, 1};
+      host::reference_gemm gemm;
+      host::workspace scratch;
+      host::lane lane{gemm, scratch};
+      host::execution execution{tools.gemm, tools.groups, tools.scratch, 1, lane};
+      switches how{.factor = 4};
+      scale_weights const weights{&how};
+      list const x = table(5, 3, 1);
+      try {
+        for (int step = 0; step < 3; ++step) {
+          host::workspace::scope const a{tools.scratch}, b{scratch};
+          how.fails_beside = beside_fails && step == 1 && rank == 1;
+          how.fails_here = here_fails && step == 1 && rank == 1;
+          auto const y = infer<across>(execution, weights, value(x, 5, 3));
+          if (read(y) != times(5, x)) throw std::runtime_error("other numbers");
+        }
+      } catch (error const& problem) {
+        result[rank] = problem.kind();
+        throw;
+      }
+    });
+  } catch (error const&) {}
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("beside: a rank throws what its lane has thrown, and the others hear that it failed") {
+  using kinds = std::vector<std::optional<error_kind>>;
+  kinds const nobody(3);
+  kinds const one{error_kind::peer_failed, error_kind::argument, error_kind::peer_failed};
+  CHECK(heard(false, false) == nobody);
+  for (int i = 0; i < 20; ++i) {
+    CHECK(heard(true, false) == one);
+    CHECK(heard(false, true) == one);
+    CHECK(heard(true, true) == one);
+  }
 }
