@@ -37,9 +37,12 @@ class dry_execution<mesh_groups<Communicator, Groups...>> {
   [[nodiscard]] std::size_t peak_bytes() const { return peak_; }
   /// What is handed out now: results, saved values and gradients among them.
   [[nodiscard]] std::size_t bytes_in_use() const { return in_use_; }
+  /// The most bytes of `host::execution::lend` at one time: they lie beside the others.
+  [[nodiscard]] std::size_t lent_peak_bytes() const { return lent_peak_; }
   /// Begins another step.
   void clear() {
     in_use_ = peak_ = 0;
+    lent_ = lent_peak_ = 0;
     numbers_.clear();
   }
 
@@ -66,19 +69,34 @@ class dry_execution<mesh_groups<Communicator, Groups...>> {
     }
   }
 
-  /// Whole numbers get memory; other data gets an address that nobody reads or writes.
+  /// Whole numbers and structs get memory; other data gets an address that nobody reads or writes.
   template <class Element>
   [[nodiscard]] Element* allocate(index_t count) {
-    std::size_t const before = in_use_;
-    auto const bytes = static_cast<std::size_t>(count) * sizeof(Element);
-    in_use_ += (bytes + workspace::alignment - 1) / workspace::alignment * workspace::alignment;
-    peak_ = in_use_ > peak_ ? in_use_ : peak_;
-    if constexpr (std::is_integral_v<Element>) {
-      return static_cast<Element*>(static_cast<void*>(
-          numbers_.emplace_back(std::make_unique<std::byte[]>(bytes > 0 ? bytes : 1)).get()));
+    auto* const place = count_in<Element>(nowhere, in_use_, peak_, count);
+    if constexpr (std::is_integral_v<Element> || !element<Element>) {
+      auto const bytes = static_cast<std::size_t>(count) * sizeof(Element);
+      return static_cast<Element*>(
+          static_cast<void*>(numbers_.emplace_back(std::make_unique<std::byte[]>(bytes > 0 ? bytes : 1)).get()));
     } else {
-      return reinterpret_cast<Element*>(nowhere + before);
+      return place;
     }
+  }
+  /// See host::execution.
+  class loan {
+   public:
+    explicit loan(dry_execution& owner) : owner_{owner}, before_{owner.lent_} {}
+    loan(loan const&) = delete;
+    loan& operator=(loan const&) = delete;
+    ~loan() { owner_.lent_ = before_; }
+
+   private:
+    dry_execution& owner_;
+    std::size_t before_;
+  };
+  [[nodiscard]] loan lending() { return loan{*this}; }
+  template <element Element>
+  [[nodiscard]] Element* lend(index_t count) {
+    return count_in<Element>(lent_nowhere, lent_, lent_peak_, count);
   }
   [[nodiscard]] index_t* allocate_counts(index_t count) { return allocate<index_t>(count); }
   template <class Element>
@@ -110,10 +128,20 @@ class dry_execution<mesh_groups<Communicator, Groups...>> {
 
  private:
   static constexpr std::uintptr_t nowhere = std::uintptr_t{1} << 46;
+  static constexpr std::uintptr_t lent_nowhere = std::uintptr_t{3} << 45;
+
+  template <class Element>
+  static Element* count_in(std::uintptr_t begin, std::size_t& used, std::size_t& peak, index_t count) {
+    std::size_t const before = used;
+    auto const bytes = static_cast<std::size_t>(count) * sizeof(Element);
+    used += (bytes + workspace::alignment - 1) / workspace::alignment * workspace::alignment;
+    peak = used > peak ? used : peak;
+    return reinterpret_cast<Element*>(begin + before);
+  }
 
   std::array<dry_communicator<Communicator>, sizeof...(Groups)> communicators_;
   std::vector<std::unique_ptr<std::byte[]>> numbers_;
-  std::size_t in_use_ = 0, peak_ = 0;
+  std::size_t in_use_ = 0, peak_ = 0, lent_ = 0, lent_peak_ = 0;
 };
 
 template <class Communicator, class... Groups>

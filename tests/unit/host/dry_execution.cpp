@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <heddle/host/self_communicator.hpp>
 #include <heddle/layer/backward.hpp>
+#include <heddle/style/fsdp.hpp>
 #include <heddle/style/shared_expert.hpp>
 
 using namespace heddle;
@@ -48,8 +49,8 @@ void compare(support::split_of const& split, support::moe_sizes const& sizes) {
     bytes const said = both_passes<Layer>(dry, parameters.weights, in, state, [&] { return dry.bytes_in_use(); });
     std::size_t const said_at_most = dry.peak_bytes();
     host::workspace::scope const scope{tools.scratch};
-    bytes const taken = both_passes<Layer>(tools.execution, parameters.weights, in, state,
-                                           [&] { return tools.scratch.now().in_use; });
+    bytes const taken =
+        both_passes<Layer>(tools.execution, parameters.weights, in, state, [&] { return tools.scratch.now().in_use; });
     CHECK_MESSAGE(said.forward == taken.forward, split.text());
     CHECK_MESSAGE(said.backward == taken.backward, split.text());
     CHECK(said_at_most == tools.scratch.peak_bytes());
@@ -68,6 +69,35 @@ TEST_CASE("a dry step says how much memory a mixture takes, forward and backward
     compare<support::moe_layer<support::sharded_masked, grouped, weight_at::output>>(split, sizes);
     compare<support::moe_layer<all_gather_dispatcher<>, grouped, weight_at::input>>(split, sizes);
   }
+}
+
+TEST_CASE("a dry step counts gathered parameters beside the rest, to the byte") {
+  using shared = fsdp<packed_colwise<tp>, dp>;
+  using kept = fsdp<packed_colwise<tp>, dp, keep_gathered>;
+  using grid_type = mesh<tp, dp>;
+  support::on_ranks<tp, dp>(grid_type{2, 3}, 1, [](auto& tools) {
+    auto const check = [&]<class Style>(std::type_identity<Style>) {
+      shape_t const whole{22, 5};
+      box const part = shard_weight<Style>(whole, tools.grid, tools.rank);
+      box const part_of_bias = shard_bias<Style>({22}, tools.grid, tools.rank);
+      std::vector<float> const w(static_cast<std::size_t>(part.count())), b(w.size()), x(20);
+      linear<float> const weights{
+          {w.data(), {part.shape()[0], 5}}, 22, 5, {b.data(), extents<hidden>{part_of_bias.shape()[0]}}};
+      host::dry_execution dry{tools.groups};
+      bytes const said =
+          both_passes<Style>(dry, weights, support::rows_of(x, 4, 5), {}, [&] { return dry.bytes_in_use(); });
+      host::workspace scratch;
+      host::execution execution{tools.gemm, tools.groups, scratch};
+      bytes const taken =
+          both_passes<Style>(execution, weights, support::rows_of(x, 4, 5), {}, [&] { return scratch.now().in_use; });
+      CHECK(said == taken);
+      CHECK(dry.peak_bytes() == scratch.peak_bytes());
+      CHECK(dry.lent_peak_bytes() == scratch.aside().peak_bytes());
+      CHECK(dry.lent_peak_bytes() > 0);
+      return taken.forward;
+    };
+    CHECK(check(std::type_identity<shared>{}) < check(std::type_identity<kept>{}));
+  });
 }
 
 TEST_CASE("memory that a step does not have is not touched: a layer too large for this machine is counted") {
