@@ -180,6 +180,7 @@
 #include <heddle/plan/price_compute.hpp>
 #include <heddle/plan/price_dispatch.hpp>
 #include <heddle/plan/price_router.hpp>
+#include <heddle/plan/price_stores.hpp>
 #include <heddle/router/choose.hpp>
 #include <heddle/router/compose.hpp>
 #include <heddle/router/dealt.hpp>

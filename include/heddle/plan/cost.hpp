@@ -7,6 +7,7 @@
 #include <heddle/plan/price_compute.hpp>
 #include <heddle/plan/price_dispatch.hpp>
 #include <heddle/plan/price_router.hpp>
+#include <heddle/plan/price_stores.hpp>
 #include <heddle/sequence/leading.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
