@@ -45,7 +45,9 @@ constexpr priced_value price_home(P& p, priced_value x, int ranks) {
 /// The most ranks of a group that have experts of one token.
 template <class Group, class P>
 [[nodiscard]] constexpr index_t ranks_of_token(P const& p) {
-  return p.shape.top_k < p.template size<Group>() ? p.shape.top_k : p.template size<Group>();
+  index_t const choices = p.shape.top_k;  // a name of its own: `top_k <` would begin a template's arguments
+  index_t const ranks = p.template size<Group>();
+  return choices < ranks ? choices : ranks;
 }
 
 }  // namespace detail
