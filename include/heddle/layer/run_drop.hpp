@@ -4,7 +4,6 @@
 
 #include <heddle/layer/run_permute.hpp>
 #include <heddle/router/drop.hpp>
-#include <limits>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -18,7 +17,7 @@ auto run(drop<By, Rows>, Frame& frame, gates<Memory, Weight> chosen) {
   index_t const experts = routing.experts;
   index_t const capacity = kernel::expert_capacity(detail::present_tokens(frame, shape[0]), shape[1], experts,
                                                    options.capacity_factor, options.least_capacity);
-  if (Rows == expert_room::to_capacity && capacity * experts > std::numeric_limits<std::int32_t>::max()) {
+  if (Rows == expert_room::to_capacity && capacity * experts > 0x7fffffff) {
     throw error(error_kind::argument,
                 std::to_string(experts) + " experts padded to a capacity of " + std::to_string(capacity) +
                     " rows have more rows than 32 bits can number",

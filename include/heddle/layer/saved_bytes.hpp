@@ -48,6 +48,8 @@ void each_view(step_state<Memory> const& state, Visit const& visit) {
   visit(routing.token_to_sent);
   for (auto const counts : {routing.expert_rows, routing.sent, routing.received, routing.chunks, routing.table})
     visit(per_row<index_t const>{counts.data(), extents<tokens>{static_cast<index_t>(counts.size())}});
+  auto const slopes = state.report.slopes;
+  visit(per_row<double const>{slopes.data(), extents<tokens>{static_cast<index_t>(slopes.size())}});
 }
 
 template <class... Values, class Visit>

@@ -54,6 +54,14 @@ TEST_CASE("saved_bytes: ids, weights and the routing of the step") {
   CHECK(saved_bytes(saved_step{kept{std::tuple{chosen}}, state}) == 4 * 8 + 4 * 4 + 16);
 }
 
+TEST_CASE("saved_bytes: the slopes of a balance loss wait for the backward pass") {
+  step_state<> state;
+  std::vector<double> const slopes(10, 1.0);
+  state.report.slopes = slopes;
+  saved_step<nothing_kept, step_state<>> const saved{{}, state};
+  CHECK(saved_bytes(saved) == 80);
+}
+
 TEST_CASE("saved_bytes: a linear layer keeps its input, and one that is computed again nothing else") {
   list const w(3 * 4, 1.0F);
   list const x(2 * 4, 1.0F);
