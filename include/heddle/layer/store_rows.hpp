@@ -40,7 +40,7 @@ template <class Frame>
 /// Finds out who needs more than there is room for. All ranks find the same.
 template <on_overflow Overflow, class Frame>
 void look_for_overflow(Frame& frame, receive_map const& map, store_plan const& plan, int rank) {
-  auto& found = frame.report.overflow;
+  overflow& found = frame.report.overflow;
   found = {};
   int worst = 0;
   for (int owner = 0; owner < map.owners; ++owner) {
