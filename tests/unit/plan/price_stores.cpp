@@ -61,7 +61,7 @@ void check(hd::mesh<hd::etp, hd::ep> const& grid) {
 
 template <class Dispatcher>
 void check_all() {
-  for (std::pair<int, int> const sizes : {std::pair{1, 1}, {1, 2}, {2, 1}, {2, 2}, {2, 4}, {1, 4}}) {
+  for (std::pair<int, int> const& sizes : {std::pair{1, 1}, {1, 2}, {2, 1}, {2, 2}, {2, 4}, {1, 4}}) {
     CAPTURE(sizes.first);
     CAPTURE(sizes.second);
     check<Dispatcher, hd::weight_at::output>(hd::mesh<hd::etp, hd::ep>{sizes.first, sizes.second});
