@@ -75,25 +75,25 @@ struct reduction_of : gradient_trace<typename Style::forward, Start> {
     }
     return entry.kind == state_kind::sharded && entry.axis == id_of<tokens>;
   }
-  static constexpr std::size_t count = [] {
-    std::size_t found = 0;
-    for (int i = 0; i < base::start[0].count; ++i) found += deals_tokens(base::start[0].entries[i]) ? 1 : 0;
-    return found;
-  }();
-  static constexpr auto dealing = [] {
-    std::array<int, count + 1> indices{};
-    std::size_t found = 0;
-    for (int i = 0; i < base::start[0].count; ++i) {
-      if (deals_tokens(base::start[0].entries[i])) indices[found++] = base::start[0].entries[i].type_index;
+  /// The entries of the input, or of the first of several, that deal tokens.
+  struct found {
+    std::array<int, max_groups> indices{};
+    std::size_t count = 0;
+  };
+  static constexpr found dealing = [] {
+    found result;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(base::start[0].count); ++i) {
+      flow_entry const& entry = base::start[0].entries[i];
+      if (deals_tokens(entry)) result.indices[result.count++] = entry.type_index;
     }
-    return indices;
+    return result;
   }();
   template <std::size_t... Index>
   static constexpr auto pick(std::index_sequence<Index...>)
-      -> type_list<typename element_t<typename base::universe, dealing[Index]>::group...>;
+      -> type_list<typename element_t<typename base::universe, dealing.indices[Index]>::group...>;
 
  public:
-  using data_groups = decltype(pick(std::make_index_sequence<count>{}));
+  using data_groups = decltype(pick(std::make_index_sequence<dealing.count>{}));
 };
 
 }  // namespace detail
