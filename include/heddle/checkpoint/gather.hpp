@@ -25,14 +25,11 @@ void gather(Group& group, std::string const& folder, std::span<shard_entry const
             std::span<relayout const> changes = {}, metadata_t metadata = {}, gather_options const& options = {},
             Steps steps = {}) {
   roster const all = share_roster(group, entries);
-  // A tensor's number is its place among all names, so that every rank counts alike.
-  std::map<std::string, std::size_t, std::less<>> numbers;
-  for (auto const& [name, shared] : all) numbers.emplace(name, numbers.size());
-  std::vector<std::span<std::uint8_t const>> own(numbers.size());
+  std::vector<std::span<std::uint8_t const>> own(all.size());
   for (shard_entry const& entry : entries) {
-    own[numbers.at(entry.name)] = {reinterpret_cast<std::uint8_t const*>(entry.bytes.data()), entry.bytes.size()};
+    own[all.at(entry.name).number] = {reinterpret_cast<std::uint8_t const*>(entry.bytes.data()), entry.bytes.size()};
   }
-  auto const tensors = detail::gathered(all, changes, numbers);  // throws alike on every rank
+  auto const tensors = detail::gathered(all, changes);  // throws alike on every rank
   std::vector<std::vector<tensor_entry>> files(1);
   std::uint64_t total = 0, inside = 0;
   for (auto const& [name, tensor] : tensors) {

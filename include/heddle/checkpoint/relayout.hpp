@@ -5,7 +5,6 @@
 #include <heddle/checkpoint/reshard.hpp>
 #include <heddle/checkpoint/roster.hpp>
 #include <memory>
-#include <set>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace checkpoint {
@@ -24,12 +23,11 @@ struct gathered_tensor {
   stored_tensor whole;
   dtype type{};
   std::shared_ptr<std::vector<stored_tensor> const> parts;  ///< what `holders` point to
-  std::vector<holding> holders;                             ///< tensor: its number among the rank's entries
+  std::vector<holding> holders;                             ///< tensor: its number in the roster
 };
 
 /// The holders of a parameter that the ranks have in the tensors `from`.
-[[nodiscard]] inline gathered_tensor holders_of(std::span<stored_tensor const> from, roster const& all,
-                                                std::map<std::string, std::size_t, std::less<>> const& numbers) {
+[[nodiscard]] inline gathered_tensor holders_of(std::span<stored_tensor const> from, roster const& all) {
   gathered_tensor result;
   auto parts = std::make_shared<std::vector<stored_tensor>>();
   bool first = true;
@@ -50,7 +48,7 @@ struct gathered_tensor {
     first = false;
     for (auto const& part : shared.parts) {
       parts->push_back(part_of(each, part.where));
-      result.holders.push_back({part.rank, numbers.at(each.name), nullptr});
+      result.holders.push_back({part.rank, shared.number, nullptr});
     }
   }
   for (std::size_t i = 0; i < parts->size(); ++i) result.holders[i].where = &(*parts)[i];
@@ -59,25 +57,24 @@ struct gathered_tensor {
 }
 
 /// Every tensor of the folder, by name. Throws argument where two have one name.
-[[nodiscard]] inline std::map<std::string, gathered_tensor> gathered(
-    roster const& all, std::span<relayout const> changes,
-    std::map<std::string, std::size_t, std::less<>> const& numbers) {
+[[nodiscard]] inline std::map<std::string, gathered_tensor> gathered(roster const& all,
+                                                                     std::span<relayout const> changes) {
   std::map<std::string, gathered_tensor> result;
-  std::set<std::string> changed;
+  metadata_t changed;
   auto const enter = [&](gathered_tensor tensor, stored_tensor const& whole) {
     tensor.whole = whole;
     if (result.try_emplace(whole.name, std::move(tensor)).second) return;
     throw error(error_kind::argument, "two tensors of the folder are called " + shown(whole.name));
   };
   for (relayout const& change : changes) {
-    gathered_tensor const parameter = holders_of(change.from, all, numbers);
+    gathered_tensor const parameter = holders_of(change.from, all);
     for (stored_tensor const& whole : change.to) enter(parameter, whole);
-    for (stored_tensor const& each : change.from) changed.insert(each.name);
+    for (stored_tensor const& each : change.from) changed.try_emplace(each.name);
   }
   for (auto const& [name, shared] : all) {
     if (changed.contains(name)) continue;
     stored_tensor const whole = whole_tensor(name, shared.shape);
-    enter(holders_of(std::span{&whole, 1}, all, numbers), whole);
+    enter(holders_of(std::span{&whole, 1}, all), whole);
   }
   return result;
 }

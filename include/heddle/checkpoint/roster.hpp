@@ -2,7 +2,7 @@
 // Who holds which part of which tensor, known to every rank of a group, and who of several holders is the owner.
 #pragma once
 
-#include <heddle/checkpoint/format_code.hpp>
+#include <heddle/checkpoint/header.hpp>
 #include <heddle/checkpoint/shard_part.hpp>
 #include <heddle/concepts/communicator.hpp>
 #include <heddle/core/dtype.hpp>
@@ -39,6 +39,7 @@ struct shared_tensor {
   dtype type{};
   shape_t shape;
   std::vector<owned_part> parts;
+  std::size_t number = 0;  ///< its place among the names of all tensors, the same on every rank
 };
 /// All tensors that ranks of a group hold, by name.
 using roster = std::map<std::string, shared_tensor>;
@@ -46,10 +47,10 @@ using roster = std::map<std::string, shared_tensor>;
 namespace detail {
 
 inline void require_good(std::span<shard_entry const> entries) {
-  std::map<std::string_view, int> seen;
+  metadata_t seen;
   for (shard_entry const& entry : entries) {
     std::string const who = "the part of tensor " + shown(entry.name);
-    if (++seen[entry.name] > 1) {
+    if (!seen.try_emplace(entry.name).second) {
       throw error(error_kind::argument, who + " is there twice on one rank",
                   "give every tensor of a rank its own name");
     }
@@ -84,7 +85,7 @@ inline void enter(roster& all, int rank, std::string_view text) {
     if (!good) throw error(error_kind::mismatch, "rank " + std::to_string(rank) + " says what no rank can say");
     std::string const name{text.substr(line + 1, static_cast<std::size_t>(length))};
     text.remove_prefix(line + 1 + static_cast<std::size_t>(length));
-    auto const [found, fresh] = all.try_emplace(name, shared_tensor{static_cast<dtype>(type), part->shape, {}});
+    auto const [found, fresh] = all.try_emplace(name, shared_tensor{static_cast<dtype>(type), part->shape, {}, 0});
     shared_tensor& tensor = found->second;
     if (!fresh && (tensor.type != static_cast<dtype>(type) || tensor.shape != part->shape)) {
       throw error(error_kind::mismatch,
@@ -145,6 +146,8 @@ template <communicator Group>
     rest.remove_prefix(mine);
   }
   detail::require_complete(all);
+  std::size_t number = 0;
+  for (auto& [name, tensor] : all) tensor.number = number++;
   return all;
 }
 

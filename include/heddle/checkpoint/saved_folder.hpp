@@ -8,7 +8,6 @@
 #include <heddle/checkpoint/open.hpp>
 #include <heddle/checkpoint/shard_part.hpp>
 #include <heddle/checkpoint/write.hpp>
-#include <set>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace checkpoint {
@@ -108,8 +107,8 @@ template <class Steps>
                 "save to another folder, or remove the file");
   }
   remove_leftovers(folder, current_save(folder), steps);
-  std::set<std::string> taken;
-  for (std::string const& name : names_in(folder)) taken.insert(save_of(name));
+  metadata_t taken;
+  for (std::string const& name : names_in(folder)) taken.try_emplace(save_of(name));
   std::string save = "model";
   for (int number = 2; taken.contains(save); ++number) save = "model-" + std::to_string(number);
   return save;

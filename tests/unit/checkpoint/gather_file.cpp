@@ -50,10 +50,10 @@ TEST_CASE("gather_file: the bytes of all ranks in one file, written by any of th
   std::vector<std::int32_t> whole(24);
   for (std::size_t i = 0; i < whole.size(); ++i) whole[i] = static_cast<std::int32_t>(i * 65'537 + 7);
   roster all;
-  shared_tensor& shared = all["t"] = {heddle::dtype::i32, {4, 6}, {}};
+  shared_tensor& shared = all["t"] = {heddle::dtype::i32, {4, 6}, {}, 0};
   for (int r = 0; r < 3; ++r) shared.parts.push_back({r, box{{{{0, 4}}, {{2 * r, 2}}}}});
-  all["z"] = {heddle::dtype::u8, {0}, {{1, box::all({0})}}};
-  auto const tensors = detail::gathered(all, {}, {{"t", 0}, {"z", 1}});
+  all["z"] = {heddle::dtype::u8, {0}, {{1, box::all({0})}}, 1};
+  auto const tensors = detail::gathered(all, {});
   std::vector<tensor_entry> const entries{{"z", heddle::dtype::u8, {0}, {}}, {"t", heddle::dtype::i32, {4, 6}, {}}};
   heddle::host::thread_world world{4};
   for (int writer : {0, 3}) {
