@@ -20,7 +20,9 @@
 #include <heddle/host/onednn_gemm.hpp>
 #endif
 #include <heddle/collective/mesh_groups.hpp>
+#include <heddle/kernel/weigh.hpp>
 #include <heddle/layer/forward.hpp>
+#include <heddle/router/top_k.hpp>
 #include <heddle/style/expert_parallel.hpp>
 #include <vector>
 
