@@ -81,6 +81,17 @@ void communicator::all_to_all(std::type_identity_t<std::span<T const>> send, std
   model_->on([&](auto& to) { to.all_to_all(send, send_counts, recv, recv_counts); });
 }
 
+heddle::symmetric_memory communicator::symmetric(index_t bytes) {
+  return model_->on([&](auto& to) { return to.symmetric(bytes); });
+}
+template <element T>
+void communicator::put(int rank, index_t offset, std::span<T const> data) {
+  model_->on([&](auto& to) { to.put(rank, offset, data); });
+}
+void communicator::fence() {
+  model_->on([](auto& to) { to.fence(); });
+}
+
 // A template's members are compiled where they are named: here, for the types that this program sends.
 template <class T>
 using source = std::span<T const>;
@@ -108,6 +119,10 @@ template void communicator::all_to_all<float>(source<float>, counts_t, std::span
 template void communicator::all_to_all<double>(source<double>, counts_t, std::span<double>, counts_t);
 template void communicator::all_to_all<std::int32_t>(source<std::int32_t>, counts_t, std::span<std::int32_t>, counts_t);
 template void communicator::all_to_all<index_t>(source<index_t>, counts_t, std::span<index_t>, counts_t);
+template void communicator::put<float>(int, index_t, source<float>);
+template void communicator::put<double>(int, index_t, source<double>);
+template void communicator::put<std::int32_t>(int, index_t, source<std::int32_t>);
+template void communicator::put<index_t>(int, index_t, source<index_t>);
 
 namespace {
 

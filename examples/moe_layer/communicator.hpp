@@ -4,7 +4,7 @@
 
 #include "choice.hpp"
 #include <functional>
-#include <heddle/concepts/communicator.hpp>
+#include <heddle/concepts/symmetric.hpp>
 #include <heddle/core/dtype.hpp>
 #include <memory>
 
@@ -12,7 +12,7 @@ namespace probe {
 
 using heddle::index_t;
 
-/// A `heddle::communicator` for float, double, int32 and int64.
+/// A `heddle::symmetric_communicator` for float, double, int32 and int64.
 class communicator {
  public:
   struct model;
@@ -44,11 +44,16 @@ class communicator {
   void all_to_all(std::type_identity_t<std::span<T const>> send, std::span<index_t const> send_counts,
                   std::span<T> recv, std::span<index_t const> recv_counts);
 
+  heddle::symmetric_memory symmetric(index_t bytes);
+  template <heddle::element T>
+  void put(int rank, index_t offset, std::span<T const> data);
+  void fence();
+
  private:
   std::unique_ptr<model> model_;
 };
 
-static_assert(heddle::communicator<communicator>);
+static_assert(heddle::symmetric_communicator<communicator>);
 
 /// Runs `body(world)` on every rank: threads of this process, or this process as one of an MPI job. `check` runs
 /// before, once a process; where it throws nothing is sent. Returns the exit code of the process. What goes wrong is

@@ -16,7 +16,7 @@ namespace probe {
 using heddle::edp;
 using heddle::ep;
 using heddle::etp;
-using groups_type = heddle::mesh_groups<communicator, etp, ep, edp>;
+using groups_type = heddle::mesh_groups<communicator, etp, ep, edp, heddle::joint<etp, ep>>;
 using execution = heddle::host::execution<gemm, groups_type>;
 using step_state = heddle::step_state<>;
 

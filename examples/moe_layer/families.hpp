@@ -1,26 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// The three families of policies behind interfaces, so that each member is compiled once and any three can be combined
-// at run time. One object serves one step of one rank: it keeps what the backward pass needs.
+// The families of policies behind interfaces, so that each member is compiled once and any of them can be combined at
+// run time. One object serves one step of one rank: it keeps what the backward pass needs.
 #pragma once
 
 #include "choice.hpp"
 #include "config.hpp"
 #include "execution.hpp"
+#include <memory>
 
 namespace probe {
 
-/// Tokens to tokens and routing weights.
+/// A part with parameters.
 template <class T>
-class router {
+class trained {
  public:
-  virtual ~router() = default;
-  virtual routed<T> forward(bench<T> const& with, rows_of<T> tokens) = 0;
-  /// The gradient of the tokens.
-  virtual rows_of<T> backward(bench<T> const& with, routed<T> const& gradient) = 0;
-  /// Adds the gradients of the parameters; after `backward`.
+  virtual ~trained() = default;
+  /// Adds the gradients of the parameters; after the backward pass of the values.
   virtual void accumulate(bench<T> const& with, gradients_of<T> const& to) = 0;
   /// Sums them over the ranks.
   virtual void reduce(bench<T> const& with, gradients_of<T> const& of) = 0;
+};
+
+/// Tokens to tokens and routing weights.
+template <class T>
+class router : public trained<T> {
+ public:
+  virtual routed<T> forward(bench<T> const& with, rows_of<T> tokens) = 0;
+  /// The gradient of the tokens.
+  virtual rows_of<T> backward(bench<T> const& with, routed<T> const& gradient) = 0;
 };
 
 /// Tokens to the ranks of their experts and home: a dispatcher, with the weights on board or left at the origin.
@@ -38,14 +45,19 @@ class transport {
 
 /// Rows in expert order through their experts.
 template <class T>
-class expert {
+class expert : public trained<T> {
  public:
-  virtual ~expert() = default;
   virtual rows_of<T> forward(bench<T> const& with, arrived<T> const& rows) = 0;
   /// The gradients of rows and, unless they stayed at the origin, of their weights.
   virtual arrived<T> backward(bench<T> const& with, rows_of<T> gradient) = 0;
-  virtual void accumulate(bench<T> const& with, gradients_of<T> const& to) = 0;
-  virtual void reduce(bench<T> const& with, gradients_of<T> const& of) = 0;
+};
+
+/// Tokens through the expert that all of them visit.
+template <class T>
+class shared : public trained<T> {
+ public:
+  virtual rows_of<T> forward(bench<T> const& with, rows_of<T> tokens) = 0;
+  virtual rows_of<T> backward(bench<T> const& with, rows_of<T> gradient) = 0;
 };
 
 /// The members that the settings and the user ask for. Throws unsupported for what the build does not have.
@@ -54,6 +66,8 @@ template <class T>
 template <class T>
 [[nodiscard]] std::unique_ptr<transport<T>> make_transport(choice const& is);
 template <class T>
-[[nodiscard]] std::unique_ptr<expert<T>> make_expert(config const& is, choice const& chosen);
+[[nodiscard]] std::unique_ptr<expert<T>> make_expert(config const& is, choice const& chosen, bool biased);
+template <class T>
+[[nodiscard]] std::unique_ptr<shared<T>> make_shared_expert(config const& is, bool gated);
 
 }  // namespace probe

@@ -3,7 +3,8 @@
 
 #include "families.hpp"
 #include "parameters.hpp"
-#include <heddle/core/error.hpp>
+#include <heddle/kernel/add.hpp>
+#include <heddle/kernel/balance_bias.hpp>
 #include <heddle/layer/gradients.hpp>
 
 namespace probe {
@@ -21,6 +22,15 @@ std::span<T const> span_of(rows_of<T> const& rows) {
   return {rows.data.data(), static_cast<std::size_t>(rows.data.count())};
 }
 
+/// x + y in the step's workspace.
+template <class T>
+rows_of<T> sum_of(execution& on, rows_of<T> x, rows_of<T> y) {
+  T* const sum = on.allocate<T>(x.data.count());
+  heddle::rows<T> const rows{sum, x.data.shape()};
+  on.launch(heddle::kernel::add<T>{.a = x.data, .b = y.data, .y = rows}, rows.shape()[0]);
+  return {{sum, rows.shape()}, x.full_hidden};
+}
+
 /// The step of one rank, stage by stage.
 template <class T>
 class step {
@@ -30,7 +40,10 @@ class step {
         with_{with},
         router_{make_router<T>(of.settings)},
         transport_{make_transport<T>(chosen)},
-        expert_{make_expert<T>(of.settings, chosen)} {}
+        expert_{make_expert<T>(of.settings, chosen, of.biased())} {
+    if (of.find(tensor_name::shared_down_proj) != nullptr)
+      shared_ = make_shared_expert<T>(of.settings, of.find(tensor_name::shared_gate_weight) != nullptr);
+  }
 
   struct outcome {
     rows_of<T> y;
@@ -39,20 +52,32 @@ class step {
   outcome forward(rows_of<T> x) {
     routed<T> const tokens = router_->forward(with_, x);
     arrived<T> const rows = transport_->dispatch(with_, tokens);
-    return {transport_->combine(with_, expert_->forward(with_, rows), rows.gates), tokens.gates};
+    rows_of<T> y = transport_->combine(with_, expert_->forward(with_, rows), rows.gates);
+    if (shared_) y = sum_of(with_.on, y, shared_->forward(with_, x));
+    return {y, tokens.gates};
   }
 
   /// Adds to `gradients`; returns the gradient of x.
   rows_of<T> backward(rows_of<T> dy, gradients_of<T> const& gradients) {
+    std::vector<trained<T>*> parts;
+    auto const passed = [&](trained<T>& part) {
+      parts.push_back(&part);
+      if (!delay_) part.accumulate(with_, gradients);
+    };
     arrived<T> const home = transport_->combine_backward(with_, dy);
     arrived<T> there = expert_->backward(with_, home.rows);
-    if (!delay_) expert_->accumulate(with_, gradients);
-    there.gates = home.gates;
-    rows_of<T> const dx = router_->backward(with_, transport_->dispatch_backward(with_, there));
-    if (delay_) expert_->accumulate(with_, gradients);
-    router_->accumulate(with_, gradients);
-    expert_->reduce(with_, gradients);
-    router_->reduce(with_, gradients);
+    passed(*expert_);
+    if (home.gates.weights.data() != nullptr) there.gates = home.gates;
+    rows_of<T> dx = router_->backward(with_, transport_->dispatch_backward(with_, there));
+    passed(*router_);
+    if (shared_) {
+      dx = sum_of(with_.on, dx, shared_->backward(with_, dy));
+      passed(*shared_);
+    }
+    for (trained<T>* const part : parts) {
+      if (delay_) part->accumulate(with_, gradients);
+    }
+    for (trained<T>* const part : parts) part->reduce(with_, gradients);
     return dx;
   }
 
@@ -62,17 +87,30 @@ class step {
   std::unique_ptr<router<T>> router_;
   std::unique_ptr<transport<T>> transport_;
   std::unique_ptr<expert<T>> expert_;
+  std::unique_ptr<shared<T>> shared_;
 };
 
-/// How many entries each expert has among all tokens; on rank 0.
+/// Entries of each expert among the tokens of all ranks.
 template <class T>
-void count_entries(problem<T> const& of, answer<T>& is) {
-  is.tokens_per_expert.assign(static_cast<std::size_t>(of.experts), 0);
-  is.dropped_per_expert.assign(static_cast<std::size_t>(of.experts), 0);
-  for (std::int64_t const id : is.indices) {
-    if (id >= 0) ++is.tokens_per_expert[static_cast<std::size_t>(id)];
+std::vector<std::int64_t> counted(communicator& world, problem<T> const& of, std::span<index_t const> own) {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(of.experts), 0);
+  std::copy(own.begin(), own.end(), counts.begin());
+  world.all_reduce(std::span<std::int64_t>{counts});
+  return counts;
+}
+
+template <class T>
+std::vector<T> updated_bias(problem<T> const& of, std::vector<std::int64_t> const& counts) {
+  using heddle::kernel::bias_rule;
+  std::vector<T> bias(static_cast<std::size_t>(of.experts));
+  if (array<T> const* const given = of.find(tensor_name::expert_bias)) bias = given->values;
+  bool const zero_mean = of.settings.bias_update == update_kind::torchtitan;
+  if (of.settings.bias_update_rate) {
+    heddle::kernel::update_expert_bias(std::span<T>{bias}, std::span<std::int64_t const>{counts},
+                                       *of.settings.bias_update_rate,
+                                       zero_mean ? bias_rule::torchtitan : bias_rule::megatron);
   }
-  is.updated_expert_bias.assign(static_cast<std::size_t>(of.experts), T{});
+  return bias;
 }
 
 }  // namespace
@@ -81,21 +119,7 @@ template <class T>
 void require_supported(problem<T> const& of, choice const& chosen) {
   static_cast<void>(make_router<T>(of.settings));
   static_cast<void>(make_transport<T>(chosen));
-  static_cast<void>(make_expert<T>(of.settings, chosen));
-  auto const refuse = [](std::string const& what) {
-    throw heddle::error(heddle::error_kind::unsupported, what + " is not in this build", "leave it out");
-  };
-  config const& is = of.settings;
-  for (char const* const name :
-       {tensor_name::expert_bias, tensor_name::gate_up_bias, tensor_name::down_bias, tensor_name::shared_down_proj}) {
-    if (of.find(name) != nullptr) refuse(std::string{"tensor '"} + name + "'");
-  }
-  if (!of.padding.empty()) refuse("tensor 'padding_mask'");
-  if (is.groups > 1) refuse("config.groups " + std::to_string(is.groups));
-  if (is.capacity_factor) refuse("config.capacity_factor");
-  if (is.aux_loss_coeff) refuse("config.aux_loss_coeff");
-  if (is.z_loss_coeff) refuse("config.z_loss_coeff");
-  if (is.bias_update_rate) refuse("config.bias_update_rate");
+  static_cast<void>(make_expert<T>(of.settings, chosen, of.biased()));
 }
 
 template <class T>
@@ -107,19 +131,27 @@ answer<T> run_layer(communicator& world, problem<T> const& of, choice const& cho
   execution on{products, groups, scratch, chosen.threads};
   parameters<T> const mine{of, mesh, world.rank()};
   heddle::range const own = own_tokens(of.tokens, chosen.ranks, world.rank());
+  auto const padding = std::make_unique<bool[]>(static_cast<std::size_t>(own.size));
   step_state state;
   state.inputs.first_token = own.begin;
+  if (!of.padding.empty()) {
+    std::copy_n(of.padding.begin() + own.begin, own.size, padding.get());
+    state.inputs.padding = {padding.get(), heddle::extents<heddle::tokens>{own.size}};
+  }
   step<T> step{of, chosen, {on, mine.weights(), state}};
 
   answer<T> result;
   auto const done = step.forward(own_rows(of, tensor_name::hidden, own));
-  std::vector<std::int64_t> ids;
-  for (index_t i = 0; i < done.gates.ids.count(); ++i) ids.push_back(done.gates.ids.data()[i]);
+  std::vector<std::int64_t> const ids(done.gates.ids.data(), done.gates.ids.data() + done.gates.ids.count());
   std::span<T const> const weights{done.gates.weights.data(), ids.size()};
   result.output = gather_rows(world, span_of(done.y), of.tokens, of.hidden);
   result.indices = gather_rows<std::int64_t>(world, ids, of.tokens, of.settings.top_k);
   result.weights = gather_rows(world, weights, of.tokens, of.settings.top_k);
-  count_entries(of, result);
+  result.tokens_per_expert = counted(world, of, state.report.kept);
+  result.dropped_per_expert = counted(world, of, state.report.dropped);
+  result.aux_loss = static_cast<T>(state.report.aux);
+  result.z_loss = static_cast<T>(state.report.z);
+  result.updated_expert_bias = updated_bias(of, result.tokens_per_expert);
   if (!of.backward()) return result;
 
   auto const gradients = heddle::zero_gradients(on, mine.weights());

@@ -18,17 +18,17 @@ class transport_with_weights final : public transport<T> {
  public:
   arrived<T> dispatch(bench<T> const& with, routed<T> const& tokens) override {
     auto const [rows, gates] = there_.forward(with, {tokens.tokens, tokens.gates});
-    return {as_rows<T>(rows), gates};
+    return {read_only(rows), gates};
   }
   rows_of<T> combine(bench<T> const& with, rows_of<T> rows, gates_of<T>) override {
-    return as_rows<T>(back_.forward(with, rows));
+    return read_only(back_.forward(with, rows));
   }
   arrived<T> combine_backward(bench<T> const& with, rows_of<T> gradient) override {
-    return {as_rows<T>(back_.backward(with, gradient))};
+    return {read_only(back_.backward(with, gradient))};
   }
   routed<T> dispatch_backward(bench<T> const& with, arrived<T> const& gradient) override {
     auto const [tokens, gates] = there_.backward(with, {gradient.rows, gradient.row_gates});
-    return {as_rows<T>(tokens), gates};
+    return {read_only(tokens), gates};
   }
 
  private:
@@ -45,18 +45,18 @@ class transport_without_weights final : public transport<T> {
  public:
   arrived<T> dispatch(bench<T> const& with, routed<T> const& tokens) override {
     auto const [rows, gates] = there_.forward(with, {tokens.tokens, tokens.gates});
-    return {.rows = as_rows<T>(rows), .gates = gates};
+    return {.rows = read_only(rows), .gates = gates};
   }
   rows_of<T> combine(bench<T> const& with, rows_of<T> rows, gates_of<T> gates) override {
-    return as_rows<T>(back_.forward(with, {rows, gates}));
+    return read_only(back_.forward(with, {rows, gates}));
   }
   arrived<T> combine_backward(bench<T> const& with, rows_of<T> gradient) override {
     auto const [rows, gates] = back_.backward(with, gradient);
-    return {.rows = as_rows<T>(rows), .gates = gates};
+    return {.rows = read_only(rows), .gates = gates};
   }
   routed<T> dispatch_backward(bench<T> const& with, arrived<T> const& gradient) override {
     auto const [tokens, gates] = there_.backward(with, {gradient.rows, gradient.gates});
-    return {as_rows<T>(tokens), gates};
+    return {read_only(tokens), gates};
   }
 
  private:
@@ -77,5 +77,11 @@ template <class T>
 std::unique_ptr<transport<T>> make_all_gather(place_kind at);
 template <class T>
 std::unique_ptr<transport<T>> make_all_to_all(place_kind at);
+template <class T>
+std::unique_ptr<transport<T>> make_dedup(place_kind at);
+template <class T>
+std::unique_ptr<transport<T>> make_flex(place_kind at);
+template <class T>
+std::unique_ptr<transport<T>> make_direct(place_kind at);
 
 }  // namespace probe

@@ -47,11 +47,11 @@ class stage {
 
 /// The read-only form of what a stage gives.
 template <class T>
-rows_of<T> as_rows(heddle::activation<T> const& x) {
+rows_of<T> read_only(heddle::activation<T> const& x) {
   return {x.data, x.full_hidden};
 }
-template <class T>
-rows_of<T> as_rows(heddle::activation<T const> const& x) {
+template <class Value>
+Value read_only(Value const& x) {
   return x;
 }
 

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "router_parts.hpp"
+
+namespace probe {
+
+template <class T>
+std::unique_ptr<choice_part<T>> make_sqrtsoftplus_choice(config const& is) {
+  return choice_by_score<T, heddle::kernel::sqrtsoftplus_score>(is);
+}
+
+template std::unique_ptr<choice_part<float>> make_sqrtsoftplus_choice<float>(config const&);
+template std::unique_ptr<choice_part<double>> make_sqrtsoftplus_choice<double>(config const&);
+
+}  // namespace probe

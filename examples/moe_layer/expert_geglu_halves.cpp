@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "define_expert.hpp"
+
+namespace probe {
+
+template std::unique_ptr<expert<float>> make_family_expert<float, geglu_halves>(expert_wish const&);
+template std::unique_ptr<expert<double>> make_family_expert<double, geglu_halves>(expert_wish const&);
+template std::unique_ptr<shared<float>> make_family_shared<float, geglu_halves>(bool);
+template std::unique_ptr<shared<double>> make_family_shared<double, geglu_halves>(bool);
+
+}  // namespace probe

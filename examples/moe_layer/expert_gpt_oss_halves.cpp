@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "define_expert.hpp"
+
+namespace probe {
+
+template std::unique_ptr<expert<float>> make_family_expert<float, gpt_oss_halves>(expert_wish const&);
+template std::unique_ptr<expert<double>> make_family_expert<double, gpt_oss_halves>(expert_wish const&);
+template std::unique_ptr<shared<float>> make_family_shared<float, gpt_oss_halves>(bool);
+template std::unique_ptr<shared<double>> make_family_shared<double, gpt_oss_halves>(bool);
+
+}  // namespace probe

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "define_expert.hpp"
+
+namespace probe {
+
+template std::unique_ptr<expert<float>> make_family_expert<float, plain_gelu>(expert_wish const&);
+template std::unique_ptr<expert<double>> make_family_expert<double, plain_gelu>(expert_wish const&);
+template std::unique_ptr<shared<float>> make_family_shared<float, plain_gelu>(bool);
+template std::unique_ptr<shared<double>> make_family_shared<double, plain_gelu>(bool);
+
+}  // namespace probe

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "define_expert.hpp"
+
+namespace probe {
+
+template std::unique_ptr<expert<float>> make_family_expert<float, swiglu_interleaved>(expert_wish const&);
+template std::unique_ptr<expert<double>> make_family_expert<double, swiglu_interleaved>(expert_wish const&);
+template std::unique_ptr<shared<float>> make_family_shared<float, swiglu_interleaved>(bool);
+template std::unique_ptr<shared<double>> make_family_shared<double, swiglu_interleaved>(bool);
+
+}  // namespace probe

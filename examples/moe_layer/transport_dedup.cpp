@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "make_transport.hpp"
+#include <heddle/dispatcher/all_to_all.hpp>
+
+namespace probe {
+
+using dispatcher = heddle::all_to_all_dispatcher<ep, etp, heddle::deduplicated>;
+
+template <class T>
+std::unique_ptr<transport<T>> make_dedup(place_kind at) {
+  return transport_of<T, dispatcher>(at);
+}
+
+template std::unique_ptr<transport<float>> make_dedup<float>(place_kind);
+template std::unique_ptr<transport<double>> make_dedup<double>(place_kind);
+
+}  // namespace probe
