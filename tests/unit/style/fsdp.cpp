@@ -5,7 +5,7 @@
 #include <heddle/dispatcher/all_to_all.hpp>
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/kernel/route.hpp>
-#include <heddle/mesh/folding.hpp>
+#include <heddle/mesh/grids.hpp>
 #include <heddle/router/top_k.hpp>
 #include <heddle/sequence/describe.hpp>
 #include <heddle/style/embedding.hpp>
@@ -104,4 +104,15 @@ TEST_CASE("fsdp_expert: gradients of experts need no sum any more, the router's 
       on_expert_grid<expert_parallel<fsdp_router<top_k<kernel::softmax_then_top_k<true>>, joint<etp, ep, edp>>,
                                      all_to_all_dispatcher<>, fsdp_expert<glu_expert<>>, weight_at::origin>>;
   static_assert(std::same_as<detail::element_t<parameter_gradients_t<everything::forward>, 0>, placement<>>);
+}
+
+TEST_CASE("fsdp_expert: on torchtitan's meshes what is left is one sum over replicas (HSDP)") {
+  using shared = on_expert_grid<layer_with<fsdp_expert<glu_expert<>>>, torchtitan_dense, torchtitan_experts>;
+  using over_replicas = placement<on<replica, sharded<tokens, as_given>>>;
+  using all = parameter_gradients_t<shared::forward, over_replicas>;
+  using once = placement<on<replica, partial>>;
+  static_assert(std::same_as<detail::element_t<all, 2>, once> && std::same_as<detail::element_t<all, 3>, once>);
+  static_assert(std::same_as<detail::element_t<all, 0>,
+                             placement<on<replica, partial>, on<edp, partial>, on<ep, partial>, on<etp, partial>>>);
+  static_assert(std::same_as<typename shared::forward::to, typename shared::forward::from>);
 }
