@@ -52,6 +52,7 @@
 #include <heddle/core/fixed_string.hpp>
 #include <heddle/core/philox.hpp>
 #include <heddle/core/small_float.hpp>
+#include <heddle/core/spans.hpp>
 #include <heddle/core/type_id.hpp>
 #include <heddle/core/type_list.hpp>
 #include <heddle/dispatcher/all_gather.hpp>

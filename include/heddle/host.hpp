@@ -3,12 +3,15 @@
 #pragma once
 
 #include <heddle/host/dot_tile.hpp>
+#include <heddle/host/dry_communicator.hpp>
+#include <heddle/host/dry_execution.hpp>
 #include <heddle/host/execution.hpp>
 #include <heddle/host/family.hpp>
 #include <heddle/host/gemm_calls.hpp>
 #include <heddle/host/gemm_checks.hpp>
 #include <heddle/host/gemm_sweep.hpp>
 #include <heddle/host/index_build.hpp>
+#include <heddle/host/lane.hpp>
 #include <heddle/host/launch_rows.hpp>
 #include <heddle/host/outer_sweep.hpp>
 #include <heddle/host/outer_tile.hpp>
