@@ -73,7 +73,7 @@ void check(index_t width, double unit = 1) {
   }
 }
 
-using halves = segmented<ceil_chunk, 1, 1>;
+using gate_and_up = segmented<ceil_chunk, 1, 1>;
 using query_key_value = segmented<balanced, 4, 2, 2>;
 
 /// The pairs over an axis, each from both sides.
@@ -103,7 +103,7 @@ TEST_CASE("adjoint: split, unsplit, all_gather and reduce_scatter of features, b
   check_cuts<hidden, ceil_chunk>(10);
   check_cuts<hidden, balanced>(11);
   check_cuts<hidden, even>(24);
-  check_cuts<hidden, halves>(14);
+  check_cuts<hidden, gate_and_up>(14);
   check_cuts<hidden, query_key_value>(16);
   check_cuts<hidden, units<ceil_chunk, 2>>(14);
   check_cuts<hidden, ceil_chunk>(1);

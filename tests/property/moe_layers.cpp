@@ -49,12 +49,12 @@ template <class Dispatcher, weight_at At>
 using mixture_of = expert_parallel<route_like_mixtral, Dispatcher, glu_expert<>, At>;
 using exchanged = mixture_of<all_to_all_dispatcher<>, weight_at::output>;
 using exchanged_at_origin = mixture_of<all_to_all_dispatcher<>, weight_at::origin>;
-using gathered = mixture_of<all_gather_dispatcher<>, weight_at::output>;
+using met_everywhere = mixture_of<all_gather_dispatcher<>, weight_at::output>;
 
 }  // namespace
 
 TEST_CASE("mixtures in a row: each exchanges its own rows") {
   check_in_a_row<exchanged, exchanged_at_origin>();
-  check_in_a_row<exchanged, gathered>();
-  check_in_a_row<gathered, exchanged>();
+  check_in_a_row<exchanged, met_everywhere>();
+  check_in_a_row<met_everywhere, exchanged>();
 }

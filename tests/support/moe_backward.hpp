@@ -64,14 +64,6 @@ outcome back_moe(split_of const& split, moe_data const& data, heddle::weight_at 
 
 /// An expert whose activation is computed again in the backward pass: the second matrix keeps no input of its own.
 template <class Mode = heddle::grouped>
-struct expert_again {
-  template <class ExpertParallel, class ExpertTensor>
-  struct on_groups : heddle::glu_expert<Mode>::template on_groups<ExpertParallel, ExpertTensor> {
-    using kept = typename heddle::glu_expert<Mode>::template on_groups<ExpertParallel, ExpertTensor>;
-    using activate = heddle::sequence<>;
-    using second =
-        heddle::sequence<heddle::recompute<heddle::concat_t<typename kept::activate, typename kept::second>>>;
-  };
-};
+using expert_again = heddle::glu_expert<Mode, heddle::silu, heddle::halves, heddle::expert_options{.recompute = true}>;
 
 }  // namespace support
