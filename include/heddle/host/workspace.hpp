@@ -3,6 +3,8 @@
 // nothing after warm-up.
 #pragma once
 
+#include <heddle/core/config.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

@@ -38,8 +38,8 @@ template <class Real>
 struct sigmoid_term {
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr Real operator()(Real x) const { return 1 / (1 + exponential(-x)); }
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr Real slope(Real x) const {
-    Real const small = exponential(x < 0 ? x : -x);
-    return small / ((1 + small) * (1 + small));
+    Real const tail = exponential(x < 0 ? x : -x);
+    return tail / ((1 + tail) * (1 + tail));
   }
 };
 
