@@ -52,14 +52,16 @@ struct recompute {
 };
 
 namespace detail {
-/// Whether ranks speak to each other in an operation or any of its parts.
+/// Whether ranks speak to each other in an operation or any of its parts, and whether a part goes beside the others.
 template <class Type>
 struct speaks {
   static constexpr bool value = Type::communicates;
+  static constexpr bool beside_others = false;
 };
 template <class... Operations>
 struct speaks<sequence<Operations...>> {
   static constexpr bool value = (speaks<Operations>::value || ...);
+  static constexpr bool beside_others = (speaks<Operations>::beside_others || ...);
 };
 template <class... Branches>
 struct speaks<fork<Branches...>> : speaks<sequence<Branches...>> {};
@@ -71,6 +73,10 @@ template <class Branch>
 struct speaks<each<Branch>> : speaks<Branch> {};
 template <class Branch>
 struct speaks<recompute<Branch>> : speaks<Branch> {};
+template <class Branch>
+struct speaks<beside<Branch>> : speaks<Branch> {
+  static constexpr bool beside_others = true;
+};
 }  // namespace detail
 
 /// The end of a fork's branch that may run on a second lane while the other branches go on, forward and backward. The
@@ -80,6 +86,9 @@ struct beside {
   static_assert(!detail::speaks<Branch>::value && !detail::speaks<conjugate_t<Branch>>::value,
                 "[heddle.beside.communicates] a branch for the second lane has a collective, forward or backward. Fix: "
                 "leave collectives to the branch around it.");
+  static_assert(!detail::speaks<Branch>::beside_others,
+                "[heddle.beside.nested] a branch for the second lane has another one in it, and the lane cannot wait "
+                "for itself. Fix: leave beside<...> around the outer branch only, or make them branches of one fork.");
   using branch = Branch;
   using conjugate = beside<conjugate_t<Branch>>;
 };

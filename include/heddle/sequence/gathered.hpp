@@ -42,11 +42,11 @@ struct scattered {
 namespace detail {
 
 template <class Group, class When, class Shards, class Branch>
-struct speaks<gathered<Group, When, Shards, Branch>> {
+struct speaks<gathered<Group, When, Shards, Branch>> : speaks<Branch> {
   static constexpr bool value = true;
 };
 template <class Group, class When, class Shards, class Branch>
-struct speaks<scattered<Group, When, Shards, Branch>> {
+struct speaks<scattered<Group, When, Shards, Branch>> : speaks<Branch> {
   static constexpr bool value = true;
 };
 template <class Group, class When, class Shards, class Branch>
