@@ -17,7 +17,8 @@ enum class error_kind {
   workspace,    ///< the caller's memory is too small; the text says how many bytes were needed
   io,           ///< the operating system refused a file
   format,       ///< a file that is not what it claims to be
-  unsupported,  ///< valid, but outside what this build or policy does
+  unsupported,  ///< valid, but outside what this build, machine or policy does
+  device,       ///< a GPU refused a call or broke off; what ran on it is lost
   mismatch,     ///< ranks disagree about the collective they are in
   peer_failed,  ///< another rank threw; `culprit` names it
   peer_left,    ///< another rank destroyed its communicator
@@ -35,6 +36,7 @@ enum class error_kind {
     case error_kind::io: return "io";
     case error_kind::format: return "format";
     case error_kind::unsupported: return "unsupported";
+    case error_kind::device: return "device";
     case error_kind::mismatch: return "mismatch";
     case error_kind::peer_failed: return "peer_failed";
     case error_kind::peer_left: return "peer_left";
