@@ -10,9 +10,12 @@ using namespace support;
 
 namespace {
 
-template <weight_at At>
+template <int Rows>
+using by = direct_dispatcher<ep, etp, on_overflow::error, aligned_rows<Rows>>;
+
+template <weight_at At, class Dispatcher = direct_dispatcher<>>
 void check() {
-  using style = dispatched_layer<direct_dispatcher<>, At>;
+  using style = dispatched_layer<Dispatcher, At>;
   for (moe_sizes const& sizes : dispatch_sizes()) {
     moe_data const data = make_moe(sizes, 5);
     for (split_of const& split : expert_splits())
@@ -26,6 +29,30 @@ TEST_CASE("direct, weights at the input: the bits of all_to_all") { check<weight
 TEST_CASE("direct, weights at the activation: the bits of all_to_all") { check<weight_at::activation>(); }
 TEST_CASE("direct, weights at the output: the bits of all_to_all") { check<weight_at::output>(); }
 TEST_CASE("direct, weights at the origin: the bits of all_to_all") { check<weight_at::origin>(); }
+
+TEST_CASE("direct and aligned, weights at the input: the bits of all_to_all") { check<weight_at::input, by<16>>(); }
+TEST_CASE("direct and aligned, weights at the activation: the bits of all_to_all") {
+  check<weight_at::activation, by<3>>();
+}
+TEST_CASE("direct and aligned, weights at the output: the bits of all_to_all") { check<weight_at::output, by<128>>(); }
+TEST_CASE("direct and aligned, weights at the origin: the bits of all_to_all") { check<weight_at::origin, by<16>>(); }
+
+TEST_CASE("direct and aligned: the gaps take room of the caller's") {
+  moe_data const data = make_moe({.tokens = 24, .experts = 6, .slots = 2, .one_expert_takes_all = true}, 9);
+  using refused = dispatched_layer<by<16>, weight_at::output>;
+  for (split_of const& split : expert_splits()) {
+    CAPTURE(split.text());
+    auto const whole = dispatch_step<refused>(split, data);
+    index_t needed = 0;
+    for (dispatched const& rank : whole.ranks) needed = std::max(needed, rank.overflow.needed);
+    CHECK(needed > 0);
+    CHECK(needed % 16 == 0);
+    CHECK(unlike(dispatch_step<refused>(split, data, {.room = needed + 15}), whole, split) == "");
+    auto const none = dispatch_step<refused>(split, data, {.room = needed - 1});
+    CHECK(none.problem.find("is to receive " + std::to_string(needed) + " rows and has room for " +
+                            std::to_string(needed - 16)) != std::string::npos);
+  }
+}
 
 TEST_CASE("direct: room for what is needed gives the same bits, less is refused by every rank or reported") {
   moe_data const data = make_moe({.tokens = 24, .experts = 6, .slots = 2, .one_expert_takes_all = true}, 9);

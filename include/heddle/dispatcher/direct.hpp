@@ -8,7 +8,7 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
-/// `Policy` is `compact` or `deduplicated`.
+/// `Policy` is `compact`, `aligned_rows<Rows>` or `deduplicated`.
 template <class ExpertParallel = ep, class ExpertTensor = etp, on_overflow Overflow = on_overflow::error,
           class Policy = compact>
 struct direct_dispatcher;
@@ -27,6 +27,15 @@ struct direct_dispatcher<ExpertParallel, ExpertTensor, Overflow, compact> {
   using bring = sequence<>;
   using order = sequence<permute<ExpertParallel>>;
   using move = sequence<direct_send<ExpertParallel, ExpertTensor, Overflow>>;
+};
+
+/// The same with zeros behind the rows of each expert, as in all_to_all_dispatcher<..., aligned_rows<Rows>> and to the
+/// same bits. The zeros take room: at most Rows - 1 for each of a rank's experts; of an `inputs.room` that is no
+/// multiple of `Rows` the rest is not used.
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, int Rows>
+struct direct_dispatcher<ExpertParallel, ExpertTensor, Overflow, aligned_rows<Rows>>
+    : direct_dispatcher<ExpertParallel, ExpertTensor, Overflow, compact> {
+  using move = sequence<direct_send<ExpertParallel, ExpertTensor, Overflow, sharded<tokens, as_given>, Rows>>;
 };
 
 /// One row for each token and rank, as in all_to_all_dispatcher<..., deduplicated> and to the same bits; the memory

@@ -19,13 +19,14 @@ struct receive_block {
 };
 
 /// A group of `owners` * `parts` ranks; rank r is part r % parts of owner r / parts, and all parts of an owner receive
-/// the same rows. An owner's rows lie by bin, then source, then position. Sources count part by part: the order that an
-/// exchange between owners has after a gather of parts.
+/// the same rows. An owner's rows lie by bin, then source, then position; every bin begins at a multiple of `align`.
+/// Sources count part by part: the order that an exchange between owners has after a gather of parts.
 struct receive_map {
   std::span<index_t const> table;      ///< [ranks, bins] rows from each source for each bin
   std::span<index_t const> first_bin;  ///< [owners + 1] where the bins of an owner begin
   int owners = 1, parts = 1;
-  index_t room = 0;  ///< rows that a rank can receive
+  index_t room = 0;   ///< rows that a rank can receive: a multiple of `align`
+  index_t align = 1;  ///< gaps behind bins take room too
 
   [[nodiscard]] constexpr int ranks() const { return owners * parts; }
   [[nodiscard]] constexpr int owner_of(int rank) const { return rank / parts; }
@@ -41,11 +42,13 @@ struct receive_map {
     for (index_t bin = 0; bin < bins(); ++bin) sum += rows(source, bin);
     return sum;
   }
-  /// Rows meant for an owner, and those of them that have room.
+  [[nodiscard]] constexpr index_t aligned(index_t count) const { return (count + align - 1) / align * align; }
+  /// Rows meant for an owner, and those of them that have room; both with the gaps between them.
   [[nodiscard]] constexpr index_t needed_by(int owner) const {
     index_t sum = 0;
     for (index_t bin = begin_of(owner); bin < begin_of(owner + 1); ++bin) {
       for (int source = 0; source < ranks(); ++source) sum += rows(source, bin);
+      sum = aligned(sum);
     }
     return sum;
   }
@@ -71,6 +74,7 @@ struct receive_map {
           place += count;
           home += count;
         }
+        place = aligned(place);
       }
     }
   }

@@ -12,7 +12,7 @@ namespace detail {
 
 /// One bin an expert; where copies have been made for every rank of the tensor group, one an expert and rank.
 template <class ExpertParallel, class ExpertTensor, class Copies, class Frame>
-[[nodiscard]] store_plan plan_by_expert(Frame& frame) {
+[[nodiscard]] store_plan plan_by_expert(Frame& frame, index_t align) {
   constexpr bool copied = std::same_as<Copies, bucketed>;
   auto const& routing = frame.routing;
   int const inner = frame.template communicator<ExpertTensor>().size();
@@ -30,10 +30,11 @@ template <class ExpertParallel, class ExpertTensor, class Copies, class Frame>
           .own_rows = routing.expert_rows,
           .per_token = smaller(slots_of_token, most),
           .alike = copied ? inner : 1,
-          .experts_each = most};
+          .experts_each = most,
+          .align = align};
 }
 
-/// The rows that each expert of this rank received.
+/// The rows that each expert of this rank received, with the zeros behind them.
 template <class Frame>
 [[nodiscard]] std::span<index_t const> rows_of_experts(Frame& frame, receive_map const& map, int rank) {
   int const own = map.owner_of(rank);
@@ -42,18 +43,20 @@ template <class Frame>
   map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
     if (block.owner == own) rows[static_cast<std::size_t>(block.bin - map.begin_of(own))] += block.kept;
   });
+  for (index_t& count : rows) count = map.aligned(count);
   return rows;
 }
 
 }  // namespace detail
 
-template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, class Frame, class Element,
-          class Memory>
-auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies>, Frame& frame, activation<Element, Memory> x) {
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
+          class Element, class Memory>
+auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Frame& frame,
+         activation<Element, Memory> x) {
   using group = joint<ExpertTensor, ExpertParallel>;
   using value = std::remove_const_t<Element>;
   index_t const width = x.data.template size<hidden>();
-  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame);
+  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame, Rows);
   auto const y = detail::store_there<group, Overflow, value>(frame, plan, detail::flat(x.data), width);
   auto const map = detail::places_of(frame, plan);
   int const rank = frame.template communicator<group>().rank();
@@ -61,30 +64,32 @@ auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies>, Frame& fra
   return activation<value, Memory>{{y.data(), extents<tokens, hidden>{map.kept_by(map.owner_of(rank)), width}},
                                    x.full_hidden};
 }
-template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, class Frame, class Memory,
-          class Weight>
-auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies>, Frame& frame, row_gates<Memory, Weight> x) {
-  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame);
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
+          class Memory, class Weight>
+auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Frame& frame, row_gates<Memory, Weight> x) {
+  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame, Rows);
   std::span<Weight const> const weights{x.weights.data(), static_cast<std::size_t>(x.weights.count())};
   auto const y = detail::store_there<joint<ExpertTensor, ExpertParallel>, Overflow>(frame, plan, weights, 1);
   return row_gates<Memory, Weight>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
 }
 
-template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, class Frame, class Element,
-          class Memory>
-auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies>, Frame& frame, activation<Element, Memory> y) {
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
+          class Element, class Memory>
+auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Frame& frame,
+         activation<Element, Memory> y) {
   using group = joint<ExpertTensor, ExpertParallel>;
   using value = std::remove_const_t<Element>;
   index_t const width = y.data.template size<hidden>();
-  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame);
+  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame, Rows);
   auto const x = detail::store_home<group, value>(frame, plan, detail::flat(y.data), width);
   index_t const height = detail::places_of(frame, plan).sent_by(frame.template communicator<group>().rank());
   return activation<value, Memory>{{x.data(), extents<tokens, hidden>{height, width}}, y.full_hidden};
 }
-template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, class Frame, class Memory,
-          class Weight>
-auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies>, Frame& frame, row_gates<Memory, Weight> y) {
-  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame);
+template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
+          class Memory, class Weight>
+auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Frame& frame,
+         row_gates<Memory, Weight> y) {
+  auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame, Rows);
   std::span<Weight const> const weights{y.weights.data(), static_cast<std::size_t>(y.weights.count())};
   auto const x = detail::store_home<joint<ExpertTensor, ExpertParallel>>(frame, plan, weights, 1);
   return row_gates<Memory, Weight>{{x.data(), extents<tokens>{static_cast<index_t>(x.size())}}};

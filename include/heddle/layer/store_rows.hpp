@@ -22,7 +22,12 @@ struct store_plan {
   index_t per_token = 0;                 ///< the most rows of one token for one owner
   int alike = 1;                         ///< owners that have the same experts
   index_t experts_each = 0;              ///< experts of the first owner; 0 where bins are not experts
+  index_t align = 1;                     ///< every expert's rows begin at a multiple of it
   [[nodiscard]] index_t bins() const { return first_bin.back(); }
+  /// The most room that so many rows need: behind those of each expert there may be a gap.
+  [[nodiscard]] index_t most_room(index_t rows) const {
+    return (rows + smaller(rows, experts_each) * (align - 1)) / align * align;
+  }
 };
 
 /// The table lies at the begin of the memory, rows behind it.
@@ -33,8 +38,8 @@ struct store_plan {
 
 template <class Frame>
 [[nodiscard]] receive_map places_of(Frame& frame, store_plan const& plan) {
-  return {frame.routing.table, plan.first_bin, static_cast<int>(plan.first_bin.size()) - 1, plan.parts,
-          frame.routing.room};
+  return {frame.routing.table, plan.first_bin,     static_cast<int>(plan.first_bin.size()) - 1,
+          plan.parts,          frame.routing.room, plan.align};
 }
 
 /// Finds out who needs more than there is room for. All ranks find the same.
@@ -84,10 +89,11 @@ template <class Joint, on_overflow Overflow, class Frame>
                 std::to_string(own) + " tokens on a rank where most_tokens says " + std::to_string(most),
                 "set inputs.most_tokens to the largest number on any rank, or to -1");
   }
-  index_t const wanted = frame.inputs.room < 0 ? group.size() * most * plan.per_token : frame.inputs.room;
+  index_t const wanted =
+      frame.inputs.room < 0 ? plan.most_room(group.size() * most * plan.per_token) : frame.inputs.room;
   row_bytes = larger(row_bytes, index_t{1});
   auto const memory = group.symmetric(head + wanted * row_bytes);
-  routing.room = (memory.bytes - head) / row_bytes;  // of the rank that wanted most
+  routing.room = (memory.bytes - head) / row_bytes / plan.align * plan.align;  // of the rank that wanted most
   auto const own_table = plan.bins() * static_cast<index_t>(sizeof(index_t));
   for (int peer = 0; peer < group.size(); ++peer) group.put(peer, group.rank() * own_table, plan.own_rows);
   group.fence();
@@ -98,6 +104,22 @@ template <class Joint, on_overflow Overflow, class Frame>
   routing.exchanged = true;
   look_for_overflow<Overflow>(frame, places_of(frame, plan), plan, group.rank());
   return memory;
+}
+
+/// Zeros for the gaps between this rank's bins: nobody stores there, and memory of another step is anything.
+template <class Frame, class Value>
+void zero_gaps(Frame& frame, receive_map const& map, int rank, std::span<Value> y, index_t width) {
+  if (map.align == 1) return;
+  index_t end = 0;
+  auto const fill = [&](index_t to) {
+    fill_all(y.subspan(static_cast<std::size_t>(end * width), static_cast<std::size_t>((to - end) * width)), Value{});
+  };
+  map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
+    if (block.owner != map.owner_of(rank) || block.kept == 0) return;
+    fill(block.place);
+    end = block.place + block.kept;
+  });
+  fill(map.kept_by(map.owner_of(rank)));
 }
 
 /// Rows x [sent, width] by bin to the ranks of their bins. Returns [received, width] by (bin, source, position).
@@ -121,6 +143,7 @@ template <class Joint, on_overflow Overflow, class Value, class Frame>
   auto const arrived = memory.template at<Value>(head, map.kept_by(map.owner_of(group.rank())) * width);
   auto y = frame.template scratch<Value>(static_cast<index_t>(arrived.size()));
   copy_all(std::span{arrived}, std::span{y});
+  zero_gaps(frame, map, group.rank(), y, width);
   return y;
 }
 

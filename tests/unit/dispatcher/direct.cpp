@@ -30,6 +30,15 @@ TEST_CASE("direct_dispatcher: any two groups, and the caller's room") {
   CHECK(describe<policy::move>() == "direct_send<left, right>");
 }
 
+TEST_CASE("direct_dispatcher: rows of every expert at a multiple of a number") {
+  using policy = direct_dispatcher<ep, etp, on_overflow::report, aligned_rows<16>>;
+  static_assert(dispatcher<policy> && policy::returns_copies);
+  static_assert(
+      std::same_as<policy::move, sequence<direct_send<ep, etp, on_overflow::report, sharded<tokens, as_given>, 16>>>);
+  static_assert(std::same_as<policy::order, direct_dispatcher<>::order>);
+  static_assert(std::same_as<policy::move::to, direct_dispatcher<>::move::to>);
+}
+
 TEST_CASE("direct_dispatcher: one row a token and rank") {
   using policy = direct_dispatcher<ep, etp, on_overflow::error, deduplicated>;
   static_assert(dispatcher<policy> && !policy::returns_copies);

@@ -53,6 +53,26 @@ TEST_CASE("receive_map: rows lie by owner, bin and source, and sources count par
   CHECK(map.rank_of(1, 1) == 3);
 }
 
+TEST_CASE("receive_map: every bin begins at a multiple, and what lies between takes room") {
+  example const of;
+  receive_map map = of.with(24);
+  map.align = 8;
+  std::vector<index_t> places, kept;
+  for (auto const& block : blocks(map)) {
+    places.push_back(block[3]);
+    kept.push_back(block.back());
+  }
+  CHECK(places == std::vector<index_t>{0, 1, 7, 11, 16, 18, 25, 25, 0, 3, 3, 8});
+  CHECK(kept == std::vector<index_t>{1, 6, 4, 0, 2, 6, 0, 0, 3, 0, 5, 9});
+  CHECK(map.needed_by(0) == 16 + 24);
+  CHECK(map.needed_by(1) == 24);
+  CHECK(map.kept_by(0) == 24);
+  CHECK(map.sent_by(0) == 6);
+  CHECK(map.aligned(0) == 0);
+  CHECK(map.aligned(8) == 8);
+  CHECK(map.aligned(9) == 16);
+}
+
 TEST_CASE("receive_map: what lies beyond the room is left out") {
   example const of;
   receive_map const map = of.with(12);

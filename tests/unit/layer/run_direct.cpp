@@ -71,6 +71,68 @@ TEST_CASE("direct_send: every rank of the tensor group has the row; at home its 
   });
 }
 
+TEST_CASE("direct_send: rows of every expert at a multiple, zeros between, whatever the memory held before") {
+  using there = direct_send<ep, etp, on_overflow::error, sharded<tokens, as_given>, 3>;
+  with_inputs(2, [](auto& frame, auto& inputs, int rank) {
+    // Experts 0 and 1 are rank 0's; before, the memory of both ranks is full of sevens.
+    std::vector<std::int32_t> const full{0, 1, 2, 0, 1, 2, 0, 1, 2};
+    route(frame, full, 1, 3);
+    auto const before = run(permute<ep>{}, frame, value(list(9, 7), 9, 1));
+    run(direct_send<ep, etp>{}, frame, before);
+
+    std::vector<std::int32_t> const ids =
+        rank == 0 ? std::vector<std::int32_t>{2, 0, 1, 0} : std::vector<std::int32_t>{0, 0};
+    for (index_t const room : {index_t{-1}, index_t{9}, index_t{11}}) {
+      inputs.room = room;
+      frame.routing.begin({ids.data(), {static_cast<index_t>(ids.size()), 1}}, 3);
+      list const x = rank == 0 ? list{1, 2, 3, 4} : list{5, 6};
+      auto const copies = run(permute<ep>{}, frame, value(x, static_cast<index_t>(x.size()), 1));
+      auto const rows = run(there{}, frame, copies);
+      CHECK(read(rows) == (rank == 0 ? list{2, 4, 5, 6, 0, 0, 3, 0, 0} : list{1, 0, 0}));
+      CHECK(read(frame.routing.expert_rows) == (rank == 0 ? std::vector<index_t>{6, 3} : std::vector<index_t>{3}));
+      CHECK(frame.report.overflow.needed == 9);
+      // Two ranks of four tokens with one expert each: eight rows, and two experts with a gap of two.
+      CHECK(frame.routing.room == (room < 0 ? 12 : 9));
+      for (index_t r = 0; r < rows.data.count(); ++r) rows.data.data()[r] += 10;  // of a gap too
+      CHECK(read(run(there::conjugate{}, frame, rows)) == (rank == 0 ? list{12, 14, 13, 11} : list{15, 16}));
+      list const w = rank == 0 ? list{1, 2, 3, 4} : list{5, 6};
+      row_gates<> const gates{{w.data(), extents<tokens>{static_cast<index_t>(w.size())}}};
+      CHECK(read(run(there{}, frame, gates)) == (rank == 0 ? list{1, 2, 5, 6, 0, 0, 3, 0, 0} : list{4, 0, 0}));
+    }
+  });
+}
+
+TEST_CASE("direct_send: gaps take room: what is left of it is used in whole groups") {
+  using there = direct_send<ep, etp, on_overflow::report, sharded<tokens, as_given>, 4>;
+  with_inputs(1, [](auto& frame, auto& inputs, int) {
+    std::vector<std::int32_t> const ids{0, 1, 1, 1, 1, 1, 2};  // 4 + 8 + 4 places
+    list const x{1, 2, 3, 4, 5, 6, 7};
+    for (index_t const room : {index_t{15}, index_t{8}, index_t{3}, index_t{16}}) {
+      inputs.room = room;
+      frame.routing.begin({ids.data(), {7, 1}}, 3);
+      auto const copies = run(permute<ep>{}, frame, value(x, 7, 1));
+      auto const rows = run(there{}, frame, copies);
+      list const all{1, 0, 0, 0, 2, 3, 4, 5, 6, 0, 0, 0, 7, 0, 0, 0};
+      CHECK(read(rows) == list(all.begin(), all.begin() + room / 4 * 4));
+      auto const sum = [](auto const& counts) {
+        index_t total = 0;
+        for (index_t const count : counts) total += count;
+        return total;
+      };
+      CHECK(sum(frame.routing.expert_rows) == room / 4 * 4);
+      CHECK(frame.report.overflow.needed == 16);
+      CHECK(frame.report.overflow.room == room / 4 * 4);
+      CHECK(bool(frame.report.overflow) == (room < 16));
+      CHECK(frame.report.overflow.expert == (room == 15 ? 2 : room == 8 ? 1 : room == 3 ? 0 : -1));
+      list const home = read(run(there::conjugate{}, frame, rows));
+      CHECK(home == (room == 15  ? list{1, 2, 3, 4, 5, 6, 0}
+                     : room == 8 ? list{1, 2, 3, 4, 5, 0, 0}
+                     : room == 3 ? list(7, 0)
+                                 : x));
+    }
+  });
+}
+
 TEST_CASE("direct_send: less room than rows, reported: the same rows are left out, counted, and zero at home") {
   using there = direct_send<ep, etp, on_overflow::report>;
   with_inputs(2, [](auto& frame, auto& inputs, int rank) {
