@@ -32,6 +32,23 @@ struct dimension_traits<fixed<Axis, Size>> {
   static constexpr index_t size = Size;
 };
 
+namespace detail {
+
+/// The sizes that are not fixed. A plain array: the operators of std::array are functions of the host to nvcc.
+template <std::size_t Count>
+struct size_list {
+  index_t sizes[Count] = {};
+  [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t operator[](std::size_t i) const { return sizes[i]; }
+  friend constexpr bool operator==(size_list const&, size_list const&) = default;
+};
+template <>
+struct size_list<0> {
+  [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t operator[](std::size_t) const { return 0; }
+  friend constexpr bool operator==(size_list const&, size_list const&) = default;
+};
+
+}  // namespace detail
+
 /// Sizes by axis name. Each dimension is an axis tag, or `fixed<axis, size>`; the order is that of storage, the last
 /// axis being contiguous.
 template <class... Dimensions>
@@ -47,7 +64,7 @@ class extents {
   template <std::convertible_to<index_t>... Sizes>
     requires(sizeof...(Sizes) == rank_dynamic && rank_dynamic > 0)
   HEDDLE_HOST_DEVICE constexpr explicit(rank_dynamic == 1) extents(Sizes... sizes)
-      : sizes_{static_cast<index_t>(sizes)...} {}
+      : sizes_{{static_cast<index_t>(sizes)...}} {}
 
   /// The size of dimension `i`.
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr index_t operator[](std::size_t i) const {
@@ -75,7 +92,7 @@ class extents {
     constexpr index_t table[rank + 1] = {dimension_traits<Dimensions>::size..., 0};
     return table[i];
   }
-  std::array<index_t, rank_dynamic> sizes_{};
+  detail::size_list<rank_dynamic> sizes_{};
 };
 
 }  // namespace heddle::inline HEDDLE_ABI
