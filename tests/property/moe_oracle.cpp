@@ -147,6 +147,12 @@ TEST_CASE("slots are by falling selection value, ties by lower id, NaN last") {
   CHECK(run_layer(of).margin == 0);
   of.tensors["router.bias"] = {{4}, {0, std::nan(""), 0, 0}};
   CHECK(run_layer(of).indices == indices_t{2, 3, 0, 0, 2, 3});
+  of.is.score = score_kind::softmax;  // one NaN makes every score one
+  CHECK(run_layer(of).indices == indices_t{0, 1, 2, 0, 1, 2});
+  of.is.post = true;
+  CHECK(run_layer(of).indices == indices_t{2, 3, 0, 0, 2, 3});
+  layer const far = with_logits({{-900, -800, 0, -1000}}, {.top_k = 3});  // scores of zero tie, whatever their logits
+  CHECK(run_layer(far).indices == indices_t{2, 0, 1});
   CHECK(ranked({std::nan(""), -1, std::nan(""), -2}) == indices_t{1, 3, 0, 2});
 }
 

@@ -29,20 +29,16 @@ struct balance_scores {
     index_t const experts = logits.row_size();
     Real const* const x = logits.row(row);
     bool const absent = padding.data() != nullptr && padding(row);
-    auto const choose = [&](auto value) {
-      top_k_of(team, experts, value, ids.row_size(), [&](index_t slot, index_t expert) {
-        if (team.rank() == 0) ids(row, slot) = absent ? -1 : static_cast<std::int32_t>(expert);
-      });
-    };
     auto const score = Score::of_row(team, experts, x);
     Real total{1};
-    if constexpr (Score::over_row) {
-      choose([x](index_t i) { return x[i]; });
-    } else {
-      choose([x, score](index_t i) { return score(x[i]); });
+    if constexpr (!Score::over_row) {
       total = sum_row<Real>(team, experts, [x, score](index_t i) { return score(x[i]); }) + least_total<Real>;
     }
-    fill_row(team, experts, p.row(row), [=](index_t i) { return absent ? Real{} : score(x[i]) / total; });
+    auto const share = [=](index_t i) { return absent ? Real{} : score(x[i]) / total; };
+    top_k_of(team, experts, share, ids.row_size(), [&](index_t slot, index_t expert) {
+      if (team.rank() == 0) ids(row, slot) = absent ? -1 : static_cast<std::int32_t>(expert);
+    });
+    fill_row(team, experts, p.row(row), share);
   }
 };
 

@@ -8,10 +8,10 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace kernel {
 
-/// ids[t] = the k experts of token t and weights[t] = factor times their weights, as `Rule` says. A softmax keeps the
-/// order of its logits, so where nothing is added to the scores the selection is on the logits: never less exact, and a
-/// row with a few NaN still selects its numbers first, while its weights show the NaN. logits [T, E] in f32 or f64, ids
-/// and weights [T, k]. scores [T, E], the softmax over all experts, is written unless its view is empty.
+/// ids[t] = the k experts of token t and weights[t] = factor times their weights, as `Rule` says. What is compared is
+/// the number that the rule names, a score as it was rounded, even where a softmax makes NaN of a row for one NaN of
+/// its logits or zero of two that differ: then the lower id is first. logits [T, E] in f32 or f64, ids and weights
+/// [T, k]. scores [T, E], the softmax over all experts, is written unless its view is empty.
 template <class Rule, class Real, class Memory = host_memory, real Weight = float>
 struct route {
   rows<Real const, Memory> logits;
@@ -57,8 +57,6 @@ struct route {
                                  if (team.rank() == 0) ids(row, slot) = static_cast<std::int32_t>(expert);
                                });
     };
-    bool const as_they_are =
-        !Rule::by_score || (Rule::score::over_row && bias.data() == nullptr && limit.kept == limit.groups);
     auto const with_bias = [&](auto score) {
       if (Real const* const add = bias.data(); add != nullptr) {
         by([x, add, score](index_t i) { return score(x[i]) + add[i]; });
@@ -66,10 +64,8 @@ struct route {
         by([x, score](index_t i) { return score(x[i]); });
       }
     };
-    if constexpr (Rule::by_score) {
-      if (!as_they_are) return with_bias(Rule::score::of_row(team, logits.row_size(), x));
-    }
-    with_bias([](Real logit) { return logit; });
+    if constexpr (Rule::by_score) with_bias(Rule::score::of_row(team, logits.row_size(), x));
+    else with_bias([](Real logit) { return logit; });
   }
 };
 

@@ -58,8 +58,7 @@ template <class Real>
 struct sqrtsoftplus_term {
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr Real operator()(Real x) const {
     if (x < left) return exponential(x / 2);
-    Real const softplus = log1p_exp(x);
-    return softplus * inverse_sqrt(softplus);
+    return square_root(log1p_exp(x));
   }
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr Real slope(Real x) const {
     if (x < left) return exponential(x / 2) / 2;

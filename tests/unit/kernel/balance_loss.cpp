@@ -183,6 +183,22 @@ TEST_CASE("balance loss: over a batch in steps, the counts are the mean of the s
   for (std::size_t i = 0; i < z.size(); ++i) CHECK(std::abs(got.dlogits[i] - 0.5 - gradient[i]) < 1e-9);
 }
 
+TEST_CASE("balance loss: shares that tie after rounding count for the lower expert, a NaN for the first ones") {
+  auto const counts = []<class Score>(oracle::score kind, std::vector<float> const& logits) {
+    std::vector<bool> const padding(1);
+    auto all = run<Score>({kind, 4, 2, 1, 0.5, false, padding}, logits, {1}, 0).counts;
+    all.resize(4);
+    return all;
+  };
+  auto const softmax = [&](std::vector<float> const& logits) {
+    return counts.operator()<kernel::softmax_score>(oracle::score::softmax, logits);
+  };
+  CHECK(softmax({-300, -200, 0, -250}) == std::vector<double>{1, 0, 1, 0});
+  CHECK(softmax({0, 1, 2, std::nanf("")}) == std::vector<double>{1, 1, 0, 0});
+  CHECK(counts.operator()<kernel::sigmoid_score>(oracle::score::sigmoid, {1, 20, 30, 40}) ==
+        std::vector<double>{0, 1, 1, 0});
+}
+
 TEST_CASE("balance loss: no token, and lengths that cannot be") {
   std::vector<double> sums(9), slopes(4, 7.0);
   CHECK(kernel::balance_loss(sample::rows_of(sums, 1, 9), 2, 0.25, balance_scale::megatron,

@@ -26,6 +26,7 @@ struct rule {
   std::size_t kept = 1;
   double factor = 1;
   row bias{};
+  bool narrow = false;  ///< every step of a selection is rounded to float
 };
 
 inline double at(row const& values, std::int64_t i) { return values[static_cast<std::size_t>(i)]; }
@@ -59,8 +60,10 @@ inline choice first(choice all, std::size_t k) {
 }
 
 inline choice select(rule const& rule, row const& z, std::size_t k) {
+  auto const rounded = [&rule](double x) { return rule.narrow ? static_cast<double>(static_cast<float>(x)) : x; };
   row values = rule.post ? z : scores(rule.score, z);
-  for (std::size_t e = 0; e < rule.bias.size(); ++e) values[e] += rule.bias[e];
+  for (double& value : values) value = rounded(value);
+  for (std::size_t e = 0; e < rule.bias.size(); ++e) values[e] = rounded(values[e] + rule.bias[e]);
   if (rule.groups != groups::none) {
     std::size_t const size = z.size() / rule.group_count;
     std::size_t const m = rule.groups == groups::top2  ? 2
@@ -71,7 +74,7 @@ inline choice select(rule const& rule, row const& z, std::size_t k) {
       row own(values.begin() + static_cast<std::ptrdiff_t>(g * size),
               values.begin() + static_cast<std::ptrdiff_t>((g + 1) * size));
       double sum = 0;
-      for (std::int64_t i : first(order(own), std::min(m, size))) sum += at(own, i);
+      for (std::int64_t i : first(order(own), std::min(m, size))) sum = rounded(sum + at(own, i));
       worth.push_back(sum);
     }
     choice const best = first(order(worth), rule.kept);

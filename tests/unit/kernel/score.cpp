@@ -65,6 +65,24 @@ TEST_CASE("score: far from zero nothing overflows, and a NaN stays one") {
   check_ends<kernel::sqrtsoftplus_term<double>, double>();
 }
 
+TEST_CASE_TEMPLATE("score: infinite logits", Real, float, double) {
+  constexpr Real infinity = std::numeric_limits<Real>::infinity();
+  CHECK(kernel::sigmoid_term<Real>{}(infinity) == 1);
+  CHECK(kernel::sigmoid_term<Real>{}(-infinity) == 0);
+  CHECK(kernel::sqrtsoftplus_term<Real>{}(infinity) == infinity);
+  CHECK(kernel::sqrtsoftplus_term<Real>{}(-infinity) == 0);
+  std::vector<Real> some{0, -infinity, 0}, all(3, -infinity), one{0, infinity, 0};
+  auto const softmax = [](std::vector<Real> const& x, std::size_t i) {
+    return kernel::softmax_score::of_row(serial_team{}, 3, x.data())(x[i]);
+  };
+  CHECK(softmax(some, 0) == Real{0.5F});
+  CHECK(softmax(some, 1) == 0);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(std::isnan(softmax(all, i)));
+    CHECK(std::isnan(softmax(one, i)));
+  }
+}
+
 TEST_CASE("score: what is far on the left keeps its precision") {
   CHECK(kernel::sigmoid_term<double>{}.slope(-300.0) == doctest::Approx(std::exp(-300.0)).epsilon(1e-13).scale(0));
   CHECK(kernel::sigmoid_term<double>{}.slope(300.0) == doctest::Approx(std::exp(-300.0)).epsilon(1e-13).scale(0));
