@@ -26,6 +26,10 @@ inline constexpr check_mode default_check = check_mode::on;
 
 /// How `put` reaches the memory of a peer: by plain stores where all ranks of the group share a node and by MPI_Put
 /// elsewhere, or by MPI_Put always.
+///
+/// Groups that span nodes, with several ranks on one of them, must not make windows at the same time as groups with
+/// other members under Open MPI 4 with its component osc/rdma: it lets them share a file. Open MPI 5.0, or another
+/// component (`--mca osc ucx` or `pt2pt`), does not. On one node nothing of the kind is used.
 enum class put_mode { automatic, always_mpi };
 
 /// What `run` is told about its ranks.

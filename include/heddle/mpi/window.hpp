@@ -88,8 +88,11 @@ class window {
     void* base = nullptr;
     MPI_Info hints = MPI_INFO_NULL;
     require(MPI_Info_create(&hints), "MPI_Info_create", job_->rank());
-    shared_ = mode_ == put_mode::automatic && one_node();
-    if (shared_) {  // each buffer on pages of its own, near the core of its rank
+    bool const together = one_node();
+    shared_ = together && mode_ == put_mode::automatic;
+    // MPI_Put stores into a shared window as into any other. On one node it has to: Open MPI before 5.0 gives the file
+    // behind MPI_Win_allocate one name in all groups of a split (its issue 9492), and they take each other's memory.
+    if (together) {  // each buffer on pages of its own, near the core of its rank
       require(MPI_Info_set(hints, "alloc_shared_noncontig", "true"), "MPI_Info_set", job_->rank());
       require(MPI_Win_allocate_shared(bytes, 1, hints, comm_, &base, &handle_), "MPI_Win_allocate_shared",
               job_->rank());

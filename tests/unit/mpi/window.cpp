@@ -86,3 +86,32 @@ TEST_CASE("fences stay in step with other collectives, past the numbers that tag
   }
   CHECK(good);
 }
+
+TEST_CASE("as many groups as there can be have memory at once, by stores and by MPI_Put") {
+  int const size = test_world().size();
+  for (mpi::put_mode const mode : {mpi::put_mode::automatic, mpi::put_mode::always_mpi}) {
+    auto world = test_world().split(0, 0);
+    world.transport().set_put(mode);
+    for (int const groups : {2, 4}) {
+      if (groups > size) continue;
+      CAPTURE(groups);
+      auto part = world.split(world.rank() % groups, world.rank());
+      for (int round = 0; round < 20; ++round) {  // each makes a new window, in no order between the groups
+        index_t const places = index_t{1024} * (round + 1) * part.size();
+        auto const memory = part.symmetric(index_t{8} * places);
+        std::int64_t const mark = 1000 * round + world.rank();
+        for (int peer = 0; peer < part.size(); ++peer) {
+          part.put(peer, index_t{8} * (places - part.size() + part.rank()), std::span<std::int64_t const>{&mark, 1});
+        }
+        part.fence();
+        auto const got = memory.at<std::int64_t>(8 * (places - part.size()), part.size());
+        for (int peer = 0; peer < part.size(); ++peer) {
+          CHECK(got[static_cast<std::size_t>(peer)] == 1000 * round + peer * groups + world.rank() % groups);
+        }
+        part.fence();
+      }
+      CHECK(part.transport().memory().shared() == (mode == mpi::put_mode::automatic));
+      CHECK(symmetric_cases::rounds(part, 20, true) == "");
+    }
+  }
+}
