@@ -5,6 +5,7 @@
 #include <heddle/host/dot_tile.hpp>
 #include <heddle/host/dry_communicator.hpp>
 #include <heddle/host/dry_execution.hpp>
+#include <heddle/host/dry_kernels.hpp>
 #include <heddle/host/execution.hpp>
 #include <heddle/host/family.hpp>
 #include <heddle/host/gemm_calls.hpp>
@@ -13,6 +14,7 @@
 #include <heddle/host/index_build.hpp>
 #include <heddle/host/lane.hpp>
 #include <heddle/host/launch_rows.hpp>
+#include <heddle/host/no_memory.hpp>
 #include <heddle/host/outer_sweep.hpp>
 #include <heddle/host/outer_tile.hpp>
 #include <heddle/host/pack_panel.hpp>

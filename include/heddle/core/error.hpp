@@ -58,7 +58,8 @@ struct source_place {
   }
 };
 
-/// What went wrong, where, and what to do about it. `rank` is the rank that throws, -1 where no rank is known.
+/// What went wrong, where, and what to do about it. `rank` is the rank that throws, -1 where no rank is known. An error
+/// made where memory has run out keeps its kind and its numbers; `what` is then the name of the kind.
 class error : public std::exception {
  public:
   /// `text` says what is wrong, with the numbers; `hint` what to do about it.
@@ -69,7 +70,9 @@ class error : public std::exception {
   }
 
   /// All of it in one line: kind, text, operation, culprit, rank and hint.
-  [[nodiscard]] char const* what() const noexcept override { return what_.c_str(); }
+  [[nodiscard]] char const* what() const noexcept override {
+    return what_.empty() ? name_of(kind_).data() : what_.c_str();
+  }
   [[nodiscard]] error_kind kind() const noexcept { return kind_; }
   /// The rank that threw, -1 where none is known.
   [[nodiscard]] int rank() const noexcept { return rank_; }
@@ -96,12 +99,16 @@ class error : public std::exception {
 
  private:
   void compose() {
-    what_ = std::string{"heddle: "}.append(name_of(kind_)).append(": ").append(text_);
-    if (!operation_.empty())
-      what_.append(" [").append(operation_).append(" #").append(std::to_string(sequence_)).append("]");
-    if (culprit_ >= 0) what_.append(" [culprit rank ").append(std::to_string(culprit_)).append("]");
-    if (rank_ >= 0) what_.append(" [rank ").append(std::to_string(rank_)).append("]");
-    if (!hint_.empty()) what_.append(" Fix: ").append(hint_);
+    try {
+      what_ = std::string{"heddle: "}.append(name_of(kind_)).append(": ").append(text_);
+      if (!operation_.empty())
+        what_.append(" [").append(operation_).append(" #").append(std::to_string(sequence_)).append("]");
+      if (culprit_ >= 0) what_.append(" [culprit rank ").append(std::to_string(culprit_)).append("]");
+      if (rank_ >= 0) what_.append(" [rank ").append(std::to_string(rank_)).append("]");
+      if (!hint_.empty()) what_.append(" Fix: ").append(hint_);
+    } catch (std::exception const&) {  // what is thrown stays what it is
+      what_.clear();
+    }
   }
 
   error_kind kind_;

@@ -3,20 +3,15 @@
 // exactly, in the time that counting takes. Nothing is multiplied and no kernel runs.
 #pragma once
 
+#include <heddle/core/spans.hpp>
 #include <heddle/host/dry_communicator.hpp>
+#include <heddle/host/dry_kernels.hpp>
 #include <heddle/host/index_build.hpp>
 #include <heddle/host/workspace.hpp>
-#include <heddle/kernel/assign.hpp>
 #include <tuple>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace host {
-
-/// Whether a kernel writes whole numbers alone and so runs in a dry step; a kernel that deals out ids says so.
-template <class Kernel>
-inline constexpr bool runs_dry = false;
-template <class Memory>
-inline constexpr bool runs_dry<kernel::deal_recorded<Memory>> = true;
 
 /// `Groups` is a `mesh_groups`.
 template <class Groups>
@@ -24,7 +19,12 @@ class dry_execution;
 
 /// Stands where `host::execution` stands: `infer`, `forward` and `backward` take it, with views of the right shapes
 /// whose data is not read (but a pointer that is null still means that a bias is not there). Choices of experts are
-/// those of `routing_inputs::recorded`. All ranks run it, each with its own rows: they exchange counts.
+/// those of `routing_inputs::recorded`, or dealt ones. All ranks run it, each with its own rows: they exchange counts.
+///
+/// What it says is exact for one lane: with a second one, branches beside take their memory from the lane's workspace.
+/// One number of rows depends on data that is not there: how many ranks a token goes to, where dropping by probability
+/// meets tokens that are sent once a rank. Symmetric memory (direct stores) belongs to the communicators, which hold it
+/// from step to step; it is in no workspace and in none of these numbers.
 template <class Communicator, class... Groups>
 class dry_execution<mesh_groups<Communicator, Groups...>> {
  public:
@@ -39,11 +39,13 @@ class dry_execution<mesh_groups<Communicator, Groups...>> {
   [[nodiscard]] std::size_t bytes_in_use() const { return in_use_; }
   /// The most bytes of `host::execution::lend` at one time: they lie beside the others.
   [[nodiscard]] std::size_t lent_peak_bytes() const { return lent_peak_; }
+  /// The most of both at one time: a `host::workspace` with this limit has enough, and with one byte less has not.
+  [[nodiscard]] std::size_t limit_bytes() const { return limit_; }
   /// Begins another step.
   void clear() {
     in_use_ = peak_ = 0;
-    lent_ = lent_peak_ = 0;
-    numbers_.clear();
+    lent_ = lent_peak_ = limit_ = 0;
+    static_cast<void>(numbers_.keep_only({}, nullptr, 0));
   }
 
   template <class Group>
@@ -63,9 +65,11 @@ class dry_execution<mesh_groups<Communicator, Groups...>> {
   template <class Dy, class X, class Dw>
   void accumulate_outer_grouped(rows<Dy>, std::span<index_t const>, rows<X>, matrices<Dw>) const {}
   template <class Kernel>
-  void launch(Kernel const& kernel, index_t count) const {
-    if constexpr (runs_dry<Kernel>) {
-      for (index_t row = 0; row < count; ++row) kernel(serial_team{}, row);
+  void launch(Kernel const& kernel, index_t count) {
+    if constexpr (requires { dry_part(kernel, zeros_in{numbers_}); }) {
+      workspace::scope const scope{numbers_};
+      auto const part = dry_part(kernel, zeros_in{numbers_});
+      for (index_t row = 0; row < count; ++row) part(serial_team{}, row);
     }
   }
 
@@ -73,13 +77,9 @@ class dry_execution<mesh_groups<Communicator, Groups...>> {
   template <class Element>
   [[nodiscard]] Element* allocate(index_t count) {
     auto* const place = count_in<Element>(nowhere, in_use_, peak_, count);
-    if constexpr (std::is_integral_v<Element> || !element<Element>) {
-      auto const bytes = static_cast<std::size_t>(count) * sizeof(Element);
-      return static_cast<Element*>(
-          static_cast<void*>(numbers_.emplace_back(std::make_unique<std::byte[]>(bytes > 0 ? bytes : 1)).get()));
-    } else {
-      return place;
-    }
+    if constexpr (std::is_integral_v<Element> || !element<Element>)
+      return zeros_in{numbers_}.template make<Element>(count);
+    else return place;
   }
   /// See host::execution.
   class loan {
@@ -130,18 +130,26 @@ class dry_execution<mesh_groups<Communicator, Groups...>> {
   static constexpr std::uintptr_t nowhere = std::uintptr_t{1} << 46;
   static constexpr std::uintptr_t lent_nowhere = std::uintptr_t{3} << 45;
 
+  struct zeros_in {
+    workspace& memory;
+    template <class Element>
+    [[nodiscard]] Element* make(index_t count) const {
+      auto const bytes = static_cast<std::size_t>(count) * sizeof(Element);
+      return static_cast<Element*>(bytes == 0 ? memory.allocate(1) : std::memset(memory.allocate(bytes), 0, bytes));
+    }
+  };
   template <class Element>
-  static Element* count_in(std::uintptr_t begin, std::size_t& used, std::size_t& peak, index_t count) {
+  Element* count_in(std::uintptr_t begin, std::size_t& used, std::size_t& peak, index_t count) {
     std::size_t const before = used;
-    auto const bytes = static_cast<std::size_t>(count) * sizeof(Element);
-    used += (bytes + workspace::alignment - 1) / workspace::alignment * workspace::alignment;
-    peak = used > peak ? used : peak;
+    used += workspace::rounded(static_cast<std::size_t>(count) * sizeof(Element));
+    peak = detail::larger(used, peak);
+    limit_ = detail::larger(in_use_ + lent_, limit_);
     return reinterpret_cast<Element*>(begin + before);
   }
 
   std::array<dry_communicator<Communicator>, sizeof...(Groups)> communicators_;
-  std::vector<std::unique_ptr<std::byte[]>> numbers_;
-  std::size_t in_use_ = 0, peak_ = 0, lent_ = 0, lent_peak_ = 0;
+  workspace numbers_;
+  std::size_t in_use_ = 0, peak_ = 0, lent_ = 0, lent_peak_ = 0, limit_ = 0;
 };
 
 template <class Communicator, class... Groups>

@@ -17,7 +17,8 @@ struct no_groups {};
 struct no_lane {};
 
 /// Everything is the caller's and outlives the execution. One execution serves one rank's thread. `Lane` is a
-/// `host::lane` where branches may run beside each other.
+/// `host::lane` where branches may run beside each other. Memory that is not there is an `error` of kind `workspace`,
+/// whether the workspace or the GEMM wants it.
 template <class Gemm, class Groups = no_groups, class Lane = no_lane>
 class execution {
  public:
@@ -44,35 +45,40 @@ class execution {
   /// x [T, I], w [O, I], y [T, O]: y = x w^T. Throws `shape` where they do not fit.
   template <class X, class W, class Y>
   void multiply(rows<X> x, matrix<W const> w, rows<Y> y) const {
-    gemm_->multiply(rows<std::remove_const_t<X> const>{x}, w, y, threads_);
+    multiplying([&] { gemm_->multiply(rows<std::remove_const_t<X> const>{x}, w, y, threads_); });
   }
   /// x [R, I] sorted by expert, counts [E], w [E, O, I], y [R, O]. Throws `shape` where they do not fit.
   template <class X, class W, class Y>
   void multiply_grouped(rows<X> x, std::span<index_t const> counts, matrices<W const> w, rows<Y> y) const {
-    gemm_->multiply_grouped(rows<std::remove_const_t<X> const>{x}, counts, w, y, threads_);
+    multiplying([&] { gemm_->multiply_grouped(rows<std::remove_const_t<X> const>{x}, counts, w, y, threads_); });
   }
 
   /// x [T, O], w [O, I], y [T, I]: y = x w, the gradient of an input. Throws `shape` where they do not fit.
   template <class X, class W, class Y>
   void multiply_transposed(rows<X> x, matrix<W const> w, rows<Y> y) const {
-    gemm_->multiply_transposed(rows<std::remove_const_t<X> const>{x}, w, y, threads_);
+    multiplying([&] { gemm_->multiply_transposed(rows<std::remove_const_t<X> const>{x}, w, y, threads_); });
   }
   /// x [R, O] sorted by expert, counts [E], w [E, O, I], y [R, I]. Throws `shape` where they do not fit.
   template <class X, class W, class Y>
   void multiply_transposed_grouped(rows<X> x, std::span<index_t const> counts, matrices<W const> w, rows<Y> y) const {
-    gemm_->multiply_transposed_grouped(rows<std::remove_const_t<X> const>{x}, counts, w, y, threads_);
+    multiplying(
+        [&] { gemm_->multiply_transposed_grouped(rows<std::remove_const_t<X> const>{x}, counts, w, y, threads_); });
   }
   /// dy [T, O], x [T, I], dw [O, I]: dw += dy^T x, the gradient of a weight. Throws `shape` where they do not fit.
   template <class Dy, class X, class Dw>
   void accumulate_outer(rows<Dy> dy, rows<X> x, matrix<Dw> dw) const {
-    gemm_->accumulate_outer(rows<std::remove_const_t<Dy> const>{dy}, rows<std::remove_const_t<X> const>{x}, dw,
-                            threads_);
+    multiplying([&] {
+      gemm_->accumulate_outer(rows<std::remove_const_t<Dy> const>{dy}, rows<std::remove_const_t<X> const>{x}, dw,
+                              threads_);
+    });
   }
   /// dy [R, O] and x [R, I] sorted by expert, counts [E], dw [E, O, I]. Throws `shape` where they do not fit.
   template <class Dy, class X, class Dw>
   void accumulate_outer_grouped(rows<Dy> dy, std::span<index_t const> counts, rows<X> x, matrices<Dw> dw) const {
-    gemm_->accumulate_outer_grouped(rows<std::remove_const_t<Dy> const>{dy}, counts,
-                                    rows<std::remove_const_t<X> const>{x}, dw, threads_);
+    multiplying([&] {
+      gemm_->accumulate_outer_grouped(rows<std::remove_const_t<Dy> const>{dy}, counts,
+                                      rows<std::remove_const_t<X> const>{x}, dw, threads_);
+    });
   }
 
   /// `kernel(serial_team, row)` for every row < count.
@@ -129,6 +135,11 @@ class execution {
   }
 
  private:
+  template <class Product>
+  static void multiplying(Product const& product) {
+    with_memory_for("a product", product);
+  }
+
   Gemm* gemm_;
   Groups* groups_;
   workspace* scratch_;

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <heddle/core/error.hpp>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -81,11 +82,15 @@ class family {
   /// hears of it for the first time, `poisoned` after that.
   [[nodiscard]] error report_locked(int rank, std::string_view operation, long sequence, bool heard) const {
     failure const& cause = *first_;
-    std::string text = cause.text;
-    if (heard) text = "this communicator failed before: " + text;
-    return error(heard ? error_kind::poisoned : cause.kind, std::move(text),
-                 heard ? "make a new world; this one cannot be used again" : cause.hint, rank)
-        .blames(cause.culprit, std::string{operation}, sequence);
+    error_kind const kind = heard ? error_kind::poisoned : cause.kind;
+    try {
+      std::string text = cause.text;
+      if (heard) text = "this communicator failed before: " + text;
+      return error(kind, std::move(text), heard ? "make a new world; this one cannot be used again" : cause.hint, rank)
+          .blames(cause.culprit, std::string{operation}, sequence);
+    } catch (std::bad_alloc const&) {  // no memory for words: kind and culprit say enough
+      return error(kind, {}, {}, rank).blames(cause.culprit, {}, sequence);
+    }
   }
 
  private:

@@ -4,8 +4,27 @@
 #include <cstdint>
 #include <cstring>
 #include <doctest/doctest.h>
+#include <string>
 
+using heddle::error;
+using heddle::error_kind;
 using heddle::host::workspace;
+
+namespace {
+
+/// The text of the error of `allocate(bytes)`, "" where there is none.
+std::string refusal(workspace& scratch, std::size_t bytes) {
+  try {
+    static_cast<void>(scratch.allocate(bytes));
+  } catch (error const& problem) {
+    CHECK(problem.kind() == error_kind::workspace);
+    CHECK(!problem.hint().empty());
+    return problem.text();
+  }
+  return {};
+}
+
+}  // namespace
 
 TEST_CASE("memory is aligned, apart, and counted in units of the alignment") {
   workspace scratch;
@@ -104,4 +123,39 @@ TEST_CASE("what is kept moves to the front of what is given back, also from anot
     CHECK(scratch.keep_only(then, before, 100) == before);  // it was there: only the rest is given back
     CHECK(scratch.used_bytes() == 128);
   }
+}
+
+TEST_CASE("a limit holds for what is handed out, both stacks together, to the byte") {
+  workspace scratch{256};
+  CHECK(refusal(scratch, 257) == "257 bytes are wanted where 0 are in use and the limit is 256");
+  CHECK(scratch.blocks() == 0);
+  void* const first = scratch.allocate(100);
+  CHECK(refusal(scratch, 129) == "129 bytes are wanted where 128 are in use and the limit is 256");
+  {
+    workspace::scope const scope{scratch.aside()};
+    CHECK(refusal(scratch.aside(), 129) == "129 bytes are wanted where 128 are in use and the limit is 256");
+    CHECK(refusal(scratch.aside(), 65) == "");
+    CHECK(refusal(scratch, 1) == "1 bytes are wanted where 256 are in use and the limit is 256");
+    CHECK(refusal(scratch.aside(), 1) == "1 bytes are wanted where 256 are in use and the limit is 256");
+    CHECK(refusal(scratch, 0) == "");
+  }
+  CHECK(static_cast<std::byte*>(scratch.allocate(128)) - static_cast<std::byte*>(first) == 128);
+  CHECK(scratch.peak_bytes() == 256);
+  workspace none{0};
+  CHECK(refusal(none, 0) == "");
+  CHECK(refusal(none, 1) != "");
+}
+
+TEST_CASE("sizes that wrap around are refused, and a refusal changes nothing") {
+  workspace scratch;
+  void* const first = scratch.allocate(64);
+  auto const before = scratch.now();
+  // A size below zero, and one that rounding up would make zero.
+  CHECK(refusal(scratch, static_cast<std::size_t>(-64)).find("18446744073709551552 bytes are wanted") == 0);
+  CHECK(refusal(scratch, SIZE_MAX - 62) != "");
+  CHECK(scratch.now().used == before.used);
+  CHECK(scratch.used_bytes() == 64);
+  CHECK(scratch.peak_bytes() == 64);
+  CHECK(scratch.blocks() == 1);
+  CHECK(static_cast<std::byte*>(scratch.allocate(1)) - static_cast<std::byte*>(first) == 64);
 }
