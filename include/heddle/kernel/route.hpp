@@ -37,35 +37,44 @@ struct route {
       softmax_term<Real> const probability = softmax_of_row(team, experts, x);
       fill_row(team, experts, scores.row(row), [x, probability](index_t i) { return probability(x[i]); });
     }
-    bool const absent = padding.data() != nullptr && padding(row);
-    if (absent) {
-      for (index_t slot = team.rank(); slot < ids.row_size(); slot += team.size()) ids(row, slot) = -1;
-    } else {
-      choose(team, row);
+    weigh<Rule, Real, Memory, Weight> const out{.logits = logits, .ids = ids, .weights = weights, .factor = factor};
+    if constexpr (!Rule::by_score) {
+      choose(team, row, [x](index_t i) { return x[i]; });
+      return out(team, row);
+    } else if constexpr (Rule::score::over_row && std::is_same_v<Team, serial_team>) {
+      if (experts <= most_values) {
+        Real s[most_values];
+        auto const score = Rule::score::fill(team, experts, x, s);
+        choose(team, row, [&s](index_t i) { return s[i]; });
+        return out.store(team, row, weigh_scored<Rule>(score, x, ids.row(row), ids.row_size()));
+      }
     }
-    team.sync();
-    weigh<Rule, Real, Memory, Weight>{.logits = logits, .ids = ids, .weights = weights, .factor = factor}(team, row);
+    if constexpr (Rule::by_score) {
+      auto const score = Rule::score::of_row(team, experts, x);
+      choose(team, row, [x, score](index_t i) { return score(x[i]); });
+      out.store(team, row, weigh_scored<Rule>(score, x, ids.row(row), ids.row_size()));
+    }
   }
 
  private:
-  template <team Team>
-  HEDDLE_HOST_DEVICE void choose(Team const& team, index_t row) const {
-    Real const* const x = logits.row(row);
-    auto const by = [&](auto value) {
-      select_row<Rule::groups>(team, logits.row_size(), value, ids.row_size(), limit,
+  /// Fills the ids of a row by the largest of value(expert) and its bias.
+  template <team Team, class Value>
+  HEDDLE_HOST_DEVICE void choose(Team const& team, index_t row, Value value) const {
+    bool const absent = padding.data() != nullptr && padding(row);
+    auto const by = [&](auto worth) {
+      select_row<Rule::groups>(team, logits.row_size(), worth, ids.row_size(), limit,
                                [&](index_t slot, index_t expert) {
                                  if (team.rank() == 0) ids(row, slot) = static_cast<std::int32_t>(expert);
                                });
     };
-    auto const with_bias = [&](auto score) {
-      if (Real const* const add = bias.data(); add != nullptr) {
-        by([x, add, score](index_t i) { return score(x[i]) + add[i]; });
-      } else {
-        by([x, score](index_t i) { return score(x[i]); });
-      }
-    };
-    if constexpr (Rule::by_score) with_bias(Rule::score::of_row(team, logits.row_size(), x));
-    else with_bias([](Real logit) { return logit; });
+    if (absent) {
+      for (index_t slot = team.rank(); slot < ids.row_size(); slot += team.size()) ids(row, slot) = -1;
+    } else if (Real const* const add = bias.data(); add != nullptr) {
+      by([add, value](index_t i) { return value(i) + add[i]; });
+    } else {
+      by(value);
+    }
+    team.sync();
   }
 };
 

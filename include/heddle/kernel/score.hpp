@@ -31,6 +31,15 @@ struct softmax_score {
   [[nodiscard]] HEDDLE_HOST_DEVICE static softmax_term<Real> of_row(Team const& team, index_t count, Real const* x) {
     return softmax_of_row(team, count, x);
   }
+  /// Writes the scores of the row, too, with one exponential each.
+  template <team Team, class Real>
+  HEDDLE_HOST_DEVICE static softmax_term<Real> fill(Team const& team, index_t count, Real const* x, Real* scores) {
+    Real const largest = max_row(team, count, static_cast<Real>(-__builtin_inf()), [x](index_t i) { return x[i]; });
+    fill_row(team, count, scores, [x, largest](index_t i) { return exponential(x[i] - largest); });
+    Real const sum = sum_row<Real>(team, count, [scores](index_t i) { return scores[i]; });  // of a lane's own elements
+    fill_row(team, count, scores, [scores, sum](index_t i) { return scores[i] / sum; });
+    return {largest, sum};
+  }
 };
 
 /// 1 / (1 + e^-x), its slope e^-|x| / (1 + e^-|x|)^2.

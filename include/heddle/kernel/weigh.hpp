@@ -53,29 +53,36 @@ struct weight_term {
   }
 };
 
-/// The `weight_term` of a row x of logits of which ids[0 .. k) are chosen, -1 being nobody. Totals run in the order of
-/// slots.
+/// The sum of term(x[i]) over the ids i of a row, -1 being nobody, in the order of slots.
+template <class Term, class Real>
+[[nodiscard]] HEDDLE_HOST_DEVICE Real total_of(Term term, Real const* x, std::int32_t const* ids, index_t k) {
+  Real total{};
+  for (index_t slot = 0; slot < k; ++slot) total += ids[slot] < 0 ? Real{} : term(x[ids[slot]]);
+  return total;
+}
+
+/// The `weight_term` of a row x of logits of which ids[0 .. k) are chosen, where its score is known.
+template <class Rule, class Score, class Real>
+[[nodiscard]] HEDDLE_HOST_DEVICE auto weigh_scored(Score score, Real const* x, std::int32_t const* ids, index_t k) {
+  Real total{1};
+  if constexpr (Rule::normalise) total = total_of(score, x, ids, k) + least_total<Real>;
+  return weight_term<Score, Real, Rule::normalise>{score, total};
+}
+
+/// The `weight_term` of a row x of logits of which ids[0 .. k) are chosen.
 template <class Rule, team Team, class Real>
 [[nodiscard]] HEDDLE_HOST_DEVICE auto weigh_row(Team const& team, index_t experts, Real const* x,
                                                 std::int32_t const* ids, index_t k) {
-  auto const total_of = [ids, k, x](auto term) {
-    Real total{};
-    for (index_t slot = 0; slot < k; ++slot) total += ids[slot] < 0 ? Real{} : term(x[ids[slot]]);
-    return total;
-  };
   if constexpr (Rule::over_selected) {
     Real largest = static_cast<Real>(-__builtin_inf());
     for (index_t slot = 0; slot < k; ++slot) {
       if (ids[slot] >= 0 && x[ids[slot]] > largest) largest = x[ids[slot]];
     }
     softmax_term<Real> term{largest, Real{1}};
-    term.sum = total_of(term);
+    term.sum = total_of(term, x, ids, k);
     return weight_term<softmax_term<Real>, Real, false>{term, Real{1}};
   } else {
-    auto const score = Rule::score::of_row(team, experts, x);
-    Real total{1};
-    if constexpr (Rule::normalise) total = total_of(score) + least_total<Real>;
-    return weight_term<std::remove_const_t<decltype(score)>, Real, Rule::normalise>{score, total};
+    return weigh_scored<Rule>(Rule::score::of_row(team, experts, x), x, ids, k);
   }
 }
 
@@ -90,8 +97,13 @@ struct weigh {
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
+    store(team, row, weigh_row<Rule>(team, logits.row_size(), logits.row(row), ids.row(row), ids.row_size()));
+  }
+
+  /// The same where the `weight_term` of the row is known.
+  template <team Team, class Term>
+  HEDDLE_HOST_DEVICE void store(Team const& team, index_t row, Term weight) const {
     Real const* const x = logits.row(row);
-    auto const weight = weigh_row<Rule>(team, logits.row_size(), x, ids.row(row), ids.row_size());
     for (index_t slot = team.rank(); slot < ids.row_size(); slot += team.size()) {
       index_t const id = ids(row, slot);
       weights(row, slot) = id < 0 ? Weight{} : static_cast<Weight>(weight(x[id]) * static_cast<Real>(factor));
