@@ -102,6 +102,7 @@
 #include <heddle/kernel/score.hpp>
 #include <heddle/kernel/select.hpp>
 #include <heddle/kernel/sinkhorn.hpp>
+#include <heddle/kernel/sum_parts.hpp>
 #include <heddle/kernel/take_gates.hpp>
 #include <heddle/kernel/team.hpp>
 #include <heddle/kernel/token_gate.hpp>

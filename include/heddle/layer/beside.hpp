@@ -83,10 +83,11 @@ auto arrived(later<Result, Execution> const& value) {
 
 template <class... Parts, class Visit>
 void each_view(std::tuple<Parts...> const& parts, Visit const& visit);
-/// For `saved_bytes`: what the branch has saved.
+/// For `saved_bytes` and `pending_bytes`: what the branch has saved, or left for its weight pass.
 template <class Result, class Execution, class Visit>
 void each_view(later<Result, Execution> const& value, Visit const& visit) {
-  each_view(value.known().saved, visit);
+  if constexpr (requires { value.known().saved; }) each_view(value.known().saved, visit);
+  else each_view(value.known().pending, visit);
 }
 
 template <class Mode, class Branch>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a step keeps for its backward pass, in bytes: what recomputing saves.
+// What a step keeps for its backward pass, and what waits for the weight pass, in bytes: what recomputing saves, and
+// what a delay costs.
 #pragma once
 
 #include <array>
@@ -37,6 +38,9 @@ template <class Visit>
 void each_view(nothing_kept, Visit const&) {}
 template <class Visit>
 void each_view(no_gradient, Visit const&) {}
+/// What an operation found out for the weight pass: the first row of its part of a table.
+template <class Visit>
+void each_view(index_t, Visit const&) {}
 template <class Memory, class Visit>
 void each_view(step_state<Memory> const& state, Visit const& visit) {
   auto const& routing = state.routing;
@@ -58,6 +62,10 @@ template <class Values, class State, class Visit>
 void each_view(saved_step<Values, State> const& saved, Visit const& visit);
 template <class Parameters, class Weights, class Saved, class Visit>
 void each_view(gathered_saved<Parameters, Weights, Saved> const& saved, Visit const& visit);
+template <class Weights, class Pending, class Visit>
+void each_view(gathered_pending<Weights, Pending> const& waiting, Visit const& visit);
+template <class Saved, class Pending, class Visit>
+void each_view(recomputed<Saved, Pending> const& waiting, Visit const& visit);
 template <class... Parts, class Visit>
 void each_view(std::tuple<Parts...> const& parts, Visit const& visit) {
   std::apply([&](auto const&... part) { (each_view(part, visit), ...); }, parts);
@@ -77,16 +85,25 @@ void each_view(saved_step<Values, State> const& saved, Visit const& visit) {
   each_view(saved.state, visit);
 }
 
-}  // namespace detail
+/// The cotangents. The gathered parameters belong to the use they were lent for, or to what is saved.
+template <class Weights, class Pending, class Visit>
+void each_view(gathered_pending<Weights, Pending> const& waiting, Visit const& visit) {
+  each_view(waiting.pending, visit);
+}
+/// The cotangents, and the values that were computed again for them.
+template <class Saved, class Pending, class Visit>
+void each_view(recomputed<Saved, Pending> const& waiting, Visit const& visit) {
+  each_view(waiting.saved, visit);
+  each_view(waiting.pending, visit);
+}
 
-/// The bytes of what `forward` saved: of each view once, however many operations keep it, the caller's input and the
-/// routing of the step among them. Looks at no element. Throws `unsupported` beyond 512 views.
-template <class Saved>
-[[nodiscard]] index_t saved_bytes(Saved const& saved) {
+/// The bytes of all views in something, of each once.
+template <class Views>
+[[nodiscard]] index_t bytes_of_views(Views const& views) {
   std::array<std::pair<void const*, index_t>, 512> seen{};
   std::size_t count = 0;
   index_t sum = 0;
-  detail::each_view(saved, [&](auto const& view) {
+  each_view(views, [&](auto const& view) {
     std::pair<void const*, index_t> const own{view.data(), view.count() * static_cast<index_t>(sizeof(*view.data()))};
     if (own.second == 0) return;
     for (std::size_t i = 0; i < count; ++i) {
@@ -100,6 +117,21 @@ template <class Saved>
     sum += own.second;
   });
   return sum;
+}
+
+}  // namespace detail
+
+/// The bytes of what `forward` saved: of each view once, however many operations keep it, the caller's input and the
+/// routing of the step among them. Looks at no element. Throws `unsupported` beyond 512 views.
+template <class Saved>
+[[nodiscard]] index_t saved_bytes(Saved const& saved) {
+  return detail::bytes_of_views(saved);
+}
+/// The same for what `backward_data` left for the weight pass: the cotangents that parameters wait for, and the values
+/// of recomputed branches. They lie in the workspace, where `dry_execution` counts them, until the step's scope ends.
+template <class Pending>
+[[nodiscard]] index_t pending_bytes(Pending const& pending) {
+  return detail::bytes_of_views(pending);
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -4,9 +4,9 @@
 #pragma once
 
 #include <heddle/collective/direct.hpp>
-#include <heddle/collective/ordered_sum.hpp>
 #include <heddle/concepts/symmetric.hpp>
 #include <heddle/core/spans.hpp>
+#include <heddle/kernel/sum_parts.hpp>
 #include <heddle/layer/receive_map.hpp>
 #include <heddle/layer/run_collective.hpp>
 
@@ -111,9 +111,7 @@ template <class Frame, class Value>
 void zero_gaps(Frame& frame, receive_map const& map, int rank, std::span<Value> y, index_t width) {
   if (map.align == 1) return;
   index_t end = 0;
-  auto const fill = [&](index_t to) {
-    fill_all(y.subspan(static_cast<std::size_t>(end * width), static_cast<std::size_t>((to - end) * width)), Value{});
-  };
+  auto const fill = [&](index_t to) { frame.execution().fill_zero(y.data() + end * width, (to - end) * width); };
   map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
     if (block.owner != map.owner_of(rank) || block.kept == 0) return;
     fill(block.place);
@@ -140,9 +138,11 @@ template <class Joint, on_overflow Overflow, class Value, class Frame>
   });
   group.fence();
   // A copy: the next layer stores into the same memory, and the backward pass wants these rows again.
-  auto const arrived = memory.template at<Value>(head, map.kept_by(map.owner_of(group.rank())) * width);
-  auto y = frame.template scratch<Value>(static_cast<index_t>(arrived.size()));
-  copy_all(std::span{arrived}, std::span{y});
+  extents<tokens, hidden> const shape{map.kept_by(map.owner_of(group.rank())), width};
+  auto const arrived = memory.template at<Value>(head, shape.count());
+  auto y = frame.template scratch<Value>(shape.count());
+  using memory_type = typename Frame::memory;
+  copy_columns<Value, Frame, memory_type>(frame, {arrived.data(), shape}, 0, {y.data(), shape}, 0, width);
   zero_gaps(frame, map, group.rank(), y, width);
   return y;
 }
@@ -170,16 +170,16 @@ template <class Joint, class Value, class Frame>
   group.fence();
   auto const arrived = memory.template at<Value>(head, map.parts * own);
   auto x = frame.template scratch<Value>(own);
-  sum_in_rank_order<Value>(
-      map.parts, own, [&](int part) { return arrived.data() + part * own; },
-      [&](index_t offset, std::span<Value const> sums) {
-        copy_all(sums, x.subspan(static_cast<std::size_t>(offset)));
-      });
+  extents<tokens, hidden> const shape{sent[static_cast<std::size_t>(group.rank())], width};
+  using memory_type = typename Frame::memory;
+  frame.launch(
+      kernel::sum_parts<Value, memory_type>{.x = {arrived.data(), extents<tokens, hidden>{map.parts * shape[0], width}},
+                                            .parts = map.parts,
+                                            .y = {x.data(), shape}},
+      shape[0]);
   map.each_block(homes, [&](receive_block const& block) {
     if (block.source != group.rank() || block.kept == block.rows) return;
-    auto const lost = x.subspan(static_cast<std::size_t>((block.home + block.kept) * width),
-                                static_cast<std::size_t>((block.rows - block.kept) * width));
-    fill_all(std::span{lost}, Value{});
+    frame.execution().fill_zero(x.data() + (block.home + block.kept) * width, (block.rows - block.kept) * width);
   });
   return x;
 }

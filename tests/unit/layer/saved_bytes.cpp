@@ -4,6 +4,7 @@
 #include "numbers.hpp"
 
 #include <doctest/doctest.h>
+#include <heddle/layer/backward.hpp>
 #include <heddle/layer/layer.hpp>
 #include <heddle/style/linear.hpp>
 
@@ -60,6 +61,34 @@ TEST_CASE("saved_bytes: the slopes of a balance loss wait for the backward pass"
   state.report.slopes = slopes;
   saved_step<nothing_kept, step_state<>> const saved{{}, state};
   CHECK(saved_bytes(saved) == 80);
+}
+
+TEST_CASE("pending_bytes: the cotangents that parameters wait for, and what was computed again for them") {
+  list const up(4 * 4, 1.0F);
+  list const down(4 * 2, 1.0F);
+  list const x(3 * 4, 1.0F);
+  list const dy(3 * 4, 2.0F);
+  support::on_ranks<tp>(mesh<tp>{1}, 1, [&](auto& tools) {
+    using mlp = layer<packed_colwise<tp>, activation_alone, rowwise<tp>>;
+    std::tuple const parameters{linear<float>{support::matrix_of(up, 4, 4), 4, 4},
+                                linear<float>{support::matrix_of(down, 4, 2), 4, 2}};
+    auto const& in_use = [&] { return static_cast<index_t>(tools.scratch.now().in_use); };
+    auto const [y, saved] = forward<mlp>(tools.execution, parameters, value(x, 3, 4));
+    index_t const before = in_use();
+    auto const waiting = backward_data<mlp>(tools.execution, parameters, saved, value(dy, 3, 4)).pending;
+    CHECK(pending_bytes(waiting) == 3 * (4 + 4) * 4);  // of gate|up, and dy of the caller
+    CHECK(pending_bytes(waiting) <= in_use() - before + 3 * 4 * 4);
+    // A style that is computed again leaves its input besides.
+    linear<float> const one{support::matrix_of(up, 4, 4), 4, 4};
+    auto const once = forward<again<replicated_linear>>(tools.execution, one, value(x, 3, 4));
+    auto const more =
+        backward_data<again<replicated_linear>>(tools.execution, one, once.saved, value(dy, 3, 4)).pending;
+    CHECK(pending_bytes(more) == 3 * (4 + 4) * 4);
+    auto const plain = forward<replicated_linear>(tools.execution, one, value(x, 3, 4));
+    CHECK(pending_bytes(backward_data<replicated_linear>(tools.execution, one, plain.saved, value(dy, 3, 4)).pending) ==
+          3 * 4 * 4);
+    CHECK(pending_bytes(nothing_kept{}) == 0);
+  });
 }
 
 TEST_CASE("saved_bytes: a linear layer keeps its input, and one that is computed again nothing else") {
