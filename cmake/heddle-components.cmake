@@ -71,6 +71,25 @@ else()
   set(heddle_mpi_NOT_FOUND_MESSAGE "no MPI with a C++ compiler wrapper was found (Debian: libopenmpi-dev openmpi-bin)")
 endif()
 
+# cuda: ranks on NVIDIA GPUs. It needs the headers and the runtime of the toolkit, and nvcc only for who includes a .cuh. A
+# project that has heddle inside it says so first, since the toolkit brings dozens of targets. The runtime is the one that
+# CMake links to CUDA programs, or a program could end up with two.
+set(heddle_cuda_FOUND FALSE)
+set(heddle_nccl_FOUND FALSE)
+if(HEDDLE_ENABLE_CUDA OR "cuda" IN_LIST heddle_FIND_COMPONENTS OR (PROJECT_IS_TOP_LEVEL AND NOT heddle_imported))
+  find_package(CUDAToolkit 12.1 QUIET GLOBAL)
+endif()
+if(TARGET CUDA::cudart_static AND TARGET Threads::Threads)
+  set(heddle_cuda_FOUND TRUE)
+  if(NOT TARGET heddle::cuda)
+    add_library(heddle::cuda INTERFACE IMPORTED ${heddle_scope})
+    target_link_libraries(heddle::cuda INTERFACE heddle::heddle Threads::Threads
+      $<IF:$<STREQUAL:$<TARGET_PROPERTY:CUDA_RUNTIME_LIBRARY>,Shared>,CUDA::cudart,CUDA::cudart_static>)
+  endif()
+else()
+  set(heddle_cuda_NOT_FOUND_MESSAGE "no CUDA toolkit, 12.1 or later, was found, or HEDDLE_ENABLE_CUDA is off in a project that has heddle inside")
+endif()
+
 # checkpoint: safetensors files and their shards.
 set(heddle_checkpoint_FOUND FALSE)
 if(NOT TARGET nlohmann_json::nlohmann_json)

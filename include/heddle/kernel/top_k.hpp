@@ -35,6 +35,7 @@ HEDDLE_HOST_DEVICE void top_k_of(Team const& team, index_t count, Value value, i
   using key = decltype(sort_key(value(index_t{})));
   if constexpr (std::is_same_v<Team, serial_team>) {
     key best[most_slots];
+    best[0] = {};  // nvcc does not see that `found` guards what is not set
     std::int32_t ids[most_slots];
     index_t found = 0;
     auto const offer = [&](index_t i, key candidate) {

@@ -115,7 +115,9 @@ void with_team(int size, Body const& body) {
   for (int rank = 0; rank < size; ++rank) lanes.emplace_back([&, rank] { body(thread_team{state, rank}); });
 }
 
-/// Runs the kernel over `count` rows: on the serial team, or on a team of `lanes` threads where that is not 0.
+/// Runs the kernel over `count` rows: on the serial team, or on a team of `lanes` threads where that is not 0. Compiled
+/// by nvcc it runs on a GPU instead: see tests/cuda/sample_launch.cuh.
+#if !defined(__CUDACC__)
 template <class Kernel>
 void launch(Kernel const& kernel, index_t count, int lanes = 0) {
   if (lanes == 0) {
@@ -129,5 +131,10 @@ void launch(Kernel const& kernel, index_t count, int lanes = 0) {
     });
   }
 }
+#endif
 
 }  // namespace sample
+
+#if defined(__CUDACC__)
+#include "../../cuda/sample_launch.cuh"
+#endif
