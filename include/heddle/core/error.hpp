@@ -91,21 +91,23 @@ class error : public std::exception {
   /// The same error with the rank at fault and the operation it broke: `throw error(...).blames(...)`.
   error&& blames(int culprit, std::string operation, long sequence) && {
     culprit_ = culprit;
-    operation_ = std::move(operation);
+    operation_.swap(operation);
     sequence_ = sequence;
     compose();
     return std::move(*this);
   }
 
  private:
+  // Not std::string's own appends: they are templates, which every user would pay for.
+  void add(std::string_view part) { what_.append(part.data(), part.size()); }
   void compose() {
     try {
-      what_ = std::string{"heddle: "}.append(name_of(kind_)).append(": ").append(text_);
-      if (!operation_.empty())
-        what_.append(" [").append(operation_).append(" #").append(std::to_string(sequence_)).append("]");
-      if (culprit_ >= 0) what_.append(" [culprit rank ").append(std::to_string(culprit_)).append("]");
-      if (rank_ >= 0) what_.append(" [rank ").append(std::to_string(rank_)).append("]");
-      if (!hint_.empty()) what_.append(" Fix: ").append(hint_);
+      what_.clear();
+      add("heddle: "), add(name_of(kind_)), add(": "), add(text_);
+      if (!operation_.empty()) add(" ["), add(operation_), add(" #"), add(std::to_string(sequence_)), add("]");
+      if (culprit_ >= 0) add(" [culprit rank "), add(std::to_string(culprit_)), add("]");
+      if (rank_ >= 0) add(" [rank "), add(std::to_string(rank_)), add("]");
+      if (!hint_.empty()) add(" Fix: "), add(hint_);
     } catch (std::exception const&) {  // what is thrown stays what it is
       what_.clear();
     }

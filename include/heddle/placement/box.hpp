@@ -60,8 +60,10 @@ template <class Sizes>
 struct box {
   std::vector<std::vector<range>> axes;  ///< the ranges of each axis, in storage order
 
+  // Templates, so that who includes this and holds no box pays for no vector.
   /// The whole of a tensor.
-  [[nodiscard]] static box all(shape_t const& shape) {
+  template <std::same_as<shape_t> Shape = shape_t>
+  [[nodiscard]] static box all(Shape const& shape) {
     box result;
     for (std::int64_t size : shape) result.axes.push_back({range{0, size}});
     return result;
@@ -74,13 +76,17 @@ struct box {
     detail::cut_axis<Partition>(axes, axis, parts, index);
   }
   /// The local shape: items owned on each axis.
-  [[nodiscard]] shape_t shape() const {
-    shape_t sizes(axes.size());
+  template <std::same_as<shape_t> Shape = shape_t>
+  [[nodiscard]] Shape shape() const {
+    Shape sizes(axes.size());
     detail::measure_axes(axes, sizes);
     return sizes;
   }
   /// The number of elements owned.
-  [[nodiscard]] std::int64_t count() const { return detail::product_of(shape()); }
+  template <std::same_as<shape_t> Shape = shape_t>
+  [[nodiscard]] std::int64_t count() const {
+    return detail::product_of(shape<Shape>());
+  }
   friend bool operator==(box const&, box const&) = default;
 };
 

@@ -38,13 +38,18 @@ template <class Group, class Segments = two_segments, class Output = replicated>
 using packed_rowwise = linear_style<"packed_rowwise", Group, sharded<hidden, Segments>, sharded<in_features, Segments>,
                                     replicated, Output>;
 
-/// The same weight on every rank, on activations that every rank has.
-struct replicated_linear {
+/// A linear layer without a group: everything lies as `Whole` says. (A template, so that its sentence is checked where
+/// somebody uses it.)
+template <class Whole>
+struct linear_without_group {
   static constexpr fixed_string name = "replicated";
-  using weight = placement<>;
-  using bias = placement<>;
-  using forward = sequence<gemm<placement<>, placement<>, placement<>>, add_bias<placement<>, placement<>>>;
+  using weight = Whole;
+  using bias = Whole;
+  using forward = sequence<gemm<Whole, Whole, Whole>, add_bias<Whole, Whole>>;
   using backward = conjugate_t<forward>;
 };
+
+/// The same weight on every rank, on activations that every rank has.
+using replicated_linear = linear_without_group<placement<>>;
 
 }  // namespace heddle::inline HEDDLE_ABI
