@@ -173,6 +173,7 @@
 #include <heddle/placement/partition.hpp>
 #include <heddle/placement/placement.hpp>
 #include <heddle/placement/shards.hpp>
+#include <heddle/plan/backward_cost.hpp>
 #include <heddle/plan/bill.hpp>
 #include <heddle/plan/cost.hpp>
 #include <heddle/plan/divide.hpp>
@@ -182,6 +183,7 @@
 #include <heddle/plan/price_compute.hpp>
 #include <heddle/plan/price_dispatch.hpp>
 #include <heddle/plan/price_router.hpp>
+#include <heddle/plan/price_rows.hpp>
 #include <heddle/plan/price_stores.hpp>
 #include <heddle/router/choose.hpp>
 #include <heddle/router/compose.hpp>

@@ -19,6 +19,11 @@ struct layer_shape {
   index_t experts = 0, top_k = 0, ffn = 0;
   index_t element_size = 4;
   index_t sequence_length = 0;  ///< where a router balances over sequences
+  index_t sinkhorn_rounds = 0;  ///< of a scaling that ranks do together
+  index_t identity = 0;         ///< of the experts: those that return their input
+  index_t shared = 0;           ///< ffn of the shared expert
+  index_t vocab = 0;            ///< words of an embedding whose table is shared out
+  bool biases = false;          ///< whether linear layers have theirs, where parameters are shared out
 };
 
 /// One collective of a step.
@@ -29,8 +34,8 @@ struct cost_step {
   index_t bytes_sent = 0;
 };
 
-/// The bill of one rank. `activation_bytes` is the sum of all intermediate values, which live until the step ends; ids
-/// and counts of a routed step come on top.
+/// The bill of one rank. `flops` counts the additions and multiplications of matrix products; `activation_bytes` is the
+/// sum of all intermediate values, which live until the step ends; ids and counts of a routed step come on top.
 struct cost_report {
   static constexpr std::size_t most_steps = 32;
   std::array<cost_step, most_steps> steps{};
@@ -63,6 +68,11 @@ struct priced_value {
   [[nodiscard]] constexpr index_t bytes() const { return rows * width * element_size; }
 };
 
+/// Bytes of what sums run in, and routing weights: f32, or f64 beside f64.
+[[nodiscard]] constexpr index_t sum_size(index_t element_size) {
+  return element_size > static_cast<index_t>(sizeof(float)) ? element_size : static_cast<index_t>(sizeof(float));
+}
+
 template <class Grid>
 struct pricing {
   Grid grid;
@@ -75,7 +85,13 @@ struct pricing {
   bool chunks_known = false;         ///< to the ranks of the tensor group
   bool copies = false;               ///< rows are copies of tokens
   index_t sent_rows = 0;             ///< rows before they left by all_to_all
-  index_t token_rows = 0;            ///< rows before `select_local` took this rank's copies
+  index_t token_rows = 0;            ///< rows before tokens became copies
+  index_t arrived_rows = 0;          ///< rows before the dispatcher left gaps between experts
+  index_t packed_rows = 0;           ///< rows before the experts did
+  bool halves = false;               ///< the next product has gate and up columns
+  bool back = false;                 ///< this is the backward pass: ranks know all counts, ...
+  priced_value before{};             ///< ... and this is what the operation had taken forward
+  static constexpr bool tapes = false;
 
   template <class Group>
   [[nodiscard]] constexpr int size() const {
@@ -87,18 +103,33 @@ struct pricing {
   }
   template <class Operation, class Group>
   constexpr void send(index_t bytes) {
+    send_as<Group>(Operation::name.view(), bytes);
+  }
+  template <class Group>
+  constexpr void send_as(std::string_view operation, index_t bytes) {
     if (report.count == cost_report::most_steps) {
       throw error(error_kind::unsupported,
                   "a bill has room for " + std::to_string(cost_report::most_steps) + " collectives",
                   "draw up bills for parts of the layer");
     }
-    report.steps[report.count++] = {Operation::name.view(), Group::name.view(), id_of<Group>, bytes};
+    report.steps[report.count++] = {operation, Group::name.view(), id_of<Group>, bytes};
   }
   constexpr void keep(priced_value const& value) { report.activation_bytes += value.bytes(); }
+  /// An operation has met its parameter. What parameters cost by themselves, see price_parameters.hpp.
+  template <class Operation>
+  constexpr void meet(priced_value const&, priced_value const&) {}
+  /// What ranks tell each other before they move rows.
+  [[nodiscard]] constexpr index_t counts(index_t bytes) const { return back ? 0 : bytes; }
+  /// Copies of so many tokens; choices of experts that return their input make none.
+  [[nodiscard]] constexpr index_t copies_of(index_t tokens) const {
+    return identity == 0 ? tokens * shape.top_k : tokens * shape.top_k * shape.experts / (shape.experts + identity);
+  }
+  index_t identity = 0;  ///< experts that have been taken out of the choices
   /// The first time a group gathers rows of unknown count its ranks tell each other: one number, or behind an
   /// all_to_all the rows of every (source, expert) chunk.
   template <class Group>
   constexpr index_t count_exchange() {
+    if (back) return 0;
     if (copies && chunks > 0) {
       index_t const bytes = chunks_known ? 0 : all_gather_bytes(chunks, sizeof(index_t), size<Group>());
       chunks_known = true;
@@ -114,6 +145,8 @@ struct pricing {
   }
   /// A router begins a new routing: what was known of the one before is no more.
   constexpr void begin_routing() {
+    shape.experts += identity;
+    identity = 0;
     chunks = 0;
     chunks_known = copies = false;
   }

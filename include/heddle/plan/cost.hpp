@@ -7,6 +7,7 @@
 #include <heddle/plan/price_compute.hpp>
 #include <heddle/plan/price_dispatch.hpp>
 #include <heddle/plan/price_router.hpp>
+#include <heddle/plan/price_rows.hpp>
 #include <heddle/plan/price_stores.hpp>
 #include <heddle/sequence/leading.hpp>
 
@@ -19,21 +20,57 @@ struct priced_bundle {
   std::size_t count = 1;
 };
 
+template <class Operation, class P>
+concept has_price = requires(P& p, priced_value x) {
+  { price(Operation{}, p, x) } -> std::same_as<priced_value>;
+};
+template <class Operation, class P>
+constexpr priced_value price_of(P& p, priced_value x) {
+  static_assert(has_price<Operation, P>,
+                "[heddle.cost.price] an operation has no price. Fix: write `constexpr detail::priced_value "
+                "price(my_operation, auto& pricing, detail::priced_value x)` beside it, and one for its conjugate.");
+  if constexpr (has_price<Operation, P>) return price(Operation{}, p, x);
+  else return x;
+}
+
+/// How each part of a sequence is priced, forward. `entries` is what a pass that will be priced back notes down.
 template <class Operation>
 struct pricer {
+  static constexpr std::size_t entries = 1;
   template <class P>
   static constexpr void through(P& p, priced_bundle& bundle) {
+    if constexpr (P::tapes) p.note(bundle);
     // Several values into one keep the first: rows absorb their weights. One into two is a slice of the hidden axis.
-    bundle.values[0] = price(Operation{}, p, bundle.values[0]);
+    priced_value const x = bundle.values[0];
+    std::size_t const had = bundle.count;
+    bundle.values[0] = price_of<Operation>(p, x);
     bundle.count = static_cast<std::size_t>(as_ports_t<typename Operation::to>::count);
-    for (std::size_t i = 1; i < bundle.count; ++i) bundle.values[i] = bundle.values[0];
+    for (std::size_t i = had; i < bundle.count; ++i) bundle.values[i] = bundle.values[0];
+    if constexpr (parameterised<Operation>) p.template meet<Operation>(x, bundle.values[0]);
   }
 };
+/// Whether the next operation takes a product apart into gate and up.
+template <class... Next>
+inline constexpr bool parts_halves = false;
+template <class A, class F, class T, class L, class... Rest>
+inline constexpr bool parts_halves<glu<A, F, T, L>, Rest...> = true;
+template <class At, class W, class R, class... Rest>
+inline constexpr bool parts_halves<add_bias<At, W, R>, Rest...> = parts_halves<Rest...>;
+
 template <class... Operations>
 struct pricer<sequence<Operations...>> {
+  static constexpr std::size_t entries = (std::size_t{0} + ... + pricer<Operations>::entries);
   template <class P>
-  static constexpr void through(P& p, priced_bundle& bundle) {
-    (pricer<Operations>::through(p, bundle), ...);
+  static constexpr void through([[maybe_unused]] P& p, [[maybe_unused]] priced_bundle& bundle) {
+    if constexpr (sizeof...(Operations) > 0) rest<Operations...>(p, bundle);
+  }
+
+ private:
+  template <class First, class... Others, class P>
+  static constexpr void rest(P& p, priced_bundle& bundle) {
+    p.halves = parts_halves<Others...>;
+    pricer<First>::through(p, bundle);
+    if constexpr (sizeof...(Others) > 0) rest<Others...>(p, bundle);
   }
 };
 template <class Branch, class P>
@@ -44,6 +81,7 @@ constexpr priced_value price_branch(P& p, priced_value value) {
 }
 template <class... Branches>
 struct pricer<fork<Branches...>> {
+  static constexpr std::size_t entries = (std::size_t{0} + ... + pricer<Branches>::entries);
   template <class P>
   static constexpr void through(P& p, priced_bundle& bundle) {
     priced_value const value = bundle.values[0];
@@ -53,6 +91,7 @@ struct pricer<fork<Branches...>> {
 };
 template <class... Branches>
 struct pricer<join<Branches...>> {
+  static constexpr std::size_t entries = (std::size_t{0} + ... + pricer<Branches>::entries);
   template <class P>
   static constexpr void through(P& p, priced_bundle& bundle) {
     std::size_t i = 0;
@@ -63,6 +102,7 @@ struct pricer<join<Branches...>> {
 };
 template <std::size_t Port, class Branch>
 struct pricer<on_port<Port, Branch>> {
+  static constexpr std::size_t entries = pricer<Branch>::entries;
   template <class P>
   static constexpr void through(P& p, priced_bundle& bundle) {
     bundle.values[Port] = price_branch<Branch>(p, bundle.values[Port]);
@@ -70,23 +110,46 @@ struct pricer<on_port<Port, Branch>> {
 };
 template <std::size_t In, std::size_t Out, class Branch>
 struct pricer<leading<In, Out, Branch>> {
+  static constexpr std::size_t entries = pricer<Branch>::entries;
   template <class P>
   static constexpr void through(P& p, priced_bundle& bundle) {
+    pass(bundle, In, Out, [&](priced_bundle& led) { pricer<Branch>::through(p, led); });
+  }
+  /// `in` values lead and become `out`; those behind them move up or down.
+  template <class Body>
+  static constexpr void pass(priced_bundle& bundle, std::size_t in, std::size_t out, Body const& body) {
     priced_bundle led = bundle;
-    led.count = In;
-    pricer<Branch>::through(p, led);
-    for (std::size_t i = 0; i < Out; ++i) bundle.values[i] = led.values[i];
+    led.count = in;
+    body(led);
+    for (std::size_t i = in; i < bundle.count; ++i) led.values[i - in + out] = bundle.values[i];
+    led.count = bundle.count - in + out;
+    bundle = led;
+  }
+};
+/// A branch costs the same on a second lane.
+template <class Branch>
+struct pricer<beside<Branch>> : pricer<Branch> {};
+/// And forward the same where it will be computed twice.
+template <class Branch>
+struct pricer<recompute<Branch>> {
+  static constexpr std::size_t entries = 1 + pricer<Branch>::entries;
+  template <class P>
+  static constexpr void through(P& p, priced_bundle& bundle) {
+    if constexpr (P::tapes) p.note(bundle);
+    pricer<Branch>::through(p, bundle);
   }
 };
 template <class... Operations>
 struct pricer<each<sequence<Operations...>>> {
+  static constexpr std::size_t entries = sizeof...(Operations);
   template <class P>
   static constexpr void through(P& p, priced_bundle& bundle) {
     (over<Operations>(p, bundle), ...);
   }
   template <class Operation, class P>
   static constexpr void over(P& p, priced_bundle& bundle) {
-    for (std::size_t i = 0; i < bundle.count; ++i) bundle.values[i] = price(Operation{}, p, bundle.values[i]);
+    if constexpr (P::tapes) p.note(bundle);
+    for (std::size_t i = 0; i < bundle.count; ++i) bundle.values[i] = price_of<Operation>(p, bundle.values[i]);
   }
 };
 
@@ -106,14 +169,18 @@ constexpr void price_style(P& p, priced_bundle& bundle) {
   }
 }
 
+[[nodiscard]] constexpr priced_bundle first_bundle(layer_shape const& shape) {
+  return {{priced_value{shape.rows, shape.width, shape.full_width == 0 ? shape.width : shape.full_width,
+                        shape.element_size}}};
+}
+
 }  // namespace detail
 
 /// The bill of `rank` for one forward step of a style or layer on `grid` (a mesh or a folding).
 template <class Style, class Grid>
 [[nodiscard]] constexpr cost_report cost_of(Grid const& grid, int rank, layer_shape const& shape) {
   detail::pricing<Grid> p{grid, rank, shape};
-  detail::priced_bundle bundle{{detail::priced_value{
-      shape.rows, shape.width, shape.full_width == 0 ? shape.width : shape.full_width, shape.element_size}}};
+  detail::priced_bundle bundle = detail::first_bundle(shape);
   detail::price_style<Style>(p, bundle);
   return p.report;
 }

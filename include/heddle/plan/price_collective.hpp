@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the collectives cost: one overload an operation, as in the interpreters. An operation without one of its own
-// costs nothing and leaves its value as it is.
+// What the collectives cost: one overload an operation, as in the interpreters. An operation without one of its own has
+// no price, and a bill that needs it does not compile.
 #pragma once
 
 #include <heddle/collective/all_gather_reduce_scatter.hpp>
@@ -11,8 +11,8 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
-template <class P, class Operation>
-constexpr detail::priced_value price(Operation, P&, detail::priced_value x) {
+template <class P, class G>
+constexpr detail::priced_value price(copy<G>, P&, detail::priced_value x) {
   return x;
 }
 
@@ -64,7 +64,8 @@ template <class P, class G, class Part>
 constexpr detail::priced_value price(reduce_scatter<G, tokens, Part>, P& p, detail::priced_value x) {
   using partition = std::conditional_t<std::same_as<Part, as_given>, ceil_chunk, Part>;
   p.template count_exchange<G>();
-  index_t const own = size_of_part<partition>(x.rows, p.template size<G>(), p.template index<G>());
+  index_t const own =
+      p.back ? p.before.rows : size_of_part<partition>(x.rows, p.template size<G>(), p.template index<G>());
   p.template send<reduce_scatter<G, tokens, Part>, G>(
       reduce_scatter_bytes(x.rows * x.width, own * x.width, x.element_size));
   x.rows = own;

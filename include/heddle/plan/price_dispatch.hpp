@@ -14,8 +14,21 @@ namespace detail {
 template <class P>
 constexpr priced_value price_copies(P& p, priced_value x, index_t rows) {
   x.rows = rows;
-  if (x.gates) x = {.rows = rows, .width = 1, .full_width = 1, .element_size = sizeof(float)};
+  if (x.gates) x = {.rows = rows, .width = 1, .full_width = 1, .element_size = sum_size(p.shape.element_size)};
   p.keep(x);
+  return x;
+}
+
+/// Rows with gaps that fill those of each of the rank's experts up to a multiple of `multiple`.
+template <class Group, class P>
+constexpr priced_value price_gaps(P& p, priced_value x, index_t multiple) {
+  index_t const own = ceil_chunk::piece(p.shape.experts, p.template size<Group>(), p.template index<Group>()).size;
+  if (own == 0) return x;
+  index_t const each = (x.rows + own - 1) / own;
+  index_t const filled = own * ((each + multiple - 1) / multiple * multiple);
+  if (multiple == 1 || x.rows == 0) return x;
+  p.keep({.rows = filled - x.rows, .width = x.width, .element_size = x.element_size});
+  x.rows = filled;
   return x;
 }
 
@@ -24,12 +37,13 @@ constexpr priced_value price_copies(P& p, priced_value x, index_t rows) {
 template <class P, class G>
 constexpr detail::priced_value price(permute<G>, P& p, detail::priced_value x) {
   p.copies = true;
-  return detail::price_copies(p, x, x.rows * p.shape.top_k);
+  if (!x.gates) p.token_rows = x.rows;
+  return detail::price_copies(p, x, p.copies_of(x.rows));
 }
 template <class P, class G>
 constexpr detail::priced_value price(unpermute<G>, P& p, detail::priced_value x) {
   p.copies = false;
-  x.rows /= p.shape.top_k;
+  x.rows = p.token_rows;
   p.keep(x);
   return x;
 }
@@ -50,7 +64,7 @@ constexpr detail::priced_value price(all_to_all<G>, P& p, detail::priced_value x
   if (x.full_width == 1) return price_exchange<all_to_all<G>, G>(p, x, kept, arrived, 0);  // weights follow their rows
   p.chunks = p.template size<G>() * own;
   p.sent_rows = x.rows;
-  index_t const counts = all_to_all_bytes(p.shape.experts, own, sizeof(index_t));
+  index_t const counts = p.counts(all_to_all_bytes(p.shape.experts, own, sizeof(index_t)));
   return price_exchange<all_to_all<G>, G>(p, x, kept, arrived, counts);
 }
 template <class P, class G>
@@ -62,7 +76,7 @@ constexpr detail::priced_value price(select_local<G>, P& p, detail::priced_value
   p.copies = true;
   p.token_rows = x.rows;
   index_t const own = ceil_chunk::piece(p.shape.experts, p.template size<G>(), p.template index<G>()).size;
-  return detail::price_copies(p, x, x.rows * p.shape.top_k * own / p.shape.experts);
+  return detail::price_copies(p, x, p.copies_of(x.rows) * own / p.shape.experts);
 }
 
 template <class P, class G>
@@ -79,6 +93,18 @@ constexpr detail::priced_value price(sort_chunks<G>, P& p, detail::priced_value 
 }
 template <class P, class G>
 constexpr detail::priced_value price(unsort_chunks<G>, P& p, detail::priced_value x) {
+  p.keep(x);
+  return x;
+}
+template <class P, class G, int Rows>
+constexpr detail::priced_value price(align_chunks<G, Rows>, P& p, detail::priced_value x) {
+  p.arrived_rows = x.rows;
+  p.keep(x);
+  return detail::price_gaps<G>(p, x, Rows);
+}
+template <class P, class G, int Rows>
+constexpr detail::priced_value price(unalign_chunks<G, Rows>, P& p, detail::priced_value x) {
+  x.rows = p.arrived_rows;
   p.keep(x);
   return x;
 }

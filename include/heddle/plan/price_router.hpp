@@ -26,20 +26,42 @@ constexpr detail::priced_value price(wide_gemm<Real>, P& p, detail::priced_value
   p.keep(x);
   return x;
 }
+template <class P, class Real>
+constexpr detail::priced_value price(wide_dgrad<Real>, P& p, detail::priced_value x) {
+  p.report.flops += 4 * x.rows * x.width * p.before.width;
+  p.keep(p.before);
+  return p.before;
+}
 template <class P, drop_by By, expert_room Rows>
 constexpr detail::priced_value price(drop<By, Rows>, P& p, detail::priced_value x) {
   p.keep(x);
   return x;
 }
+template <class P, drop_by By, expert_room Rows>
+constexpr detail::priced_value price(drop_grad<By, Rows>, P& p, detail::priced_value x) {
+  p.keep(x);
+  return x;
+}
 
-/// The number of rounds depends on the data. Throws `unsupported` where ranks would speak in them.
+/// A message for the number of tokens, and one in each of the shape's `sinkhorn_rounds`: the data say when a scaling
+/// ends, the caller how often. Throws `argument` where ranks would speak and the shape has no rounds.
 template <class P, class S, int K, class... Groups, class... States>
-constexpr detail::priced_value price(choose<S, K, sinkhorn<placement<on<Groups, States>...>>>, P& p,
+constexpr detail::priced_value price(choose<S, K, sinkhorn<placement<on<Groups, States>...>>> operation, P& p,
                                      detail::priced_value x) {
-  if (((p.template size<Groups>() > 1) || ...)) {
-    throw error(error_kind::unsupported, "nobody knows before the step how often a Sinkhorn scaling sends its sums",
-                "draw up the bill with another choice");
+  if (p.shape.sinkhorn_rounds < 1 && ((p.template size<Groups>() > 1) || ...)) {
+    throw error(error_kind::argument, "nobody knows before the step how often a Sinkhorn scaling sends its sums",
+                "set sinkhorn_rounds of the layer_shape to what a step has taken, or to the most it may take");
   }
+  auto const sum = [&]<class Group>(std::type_identity<Group>) {
+    int const ranks = p.template size<Group>();
+    int const rank = p.template index<Group>();
+    p.template send<decltype(operation), Group>(all_reduce_bytes(1, sizeof(index_t), ranks, rank) +
+                                                p.shape.sinkhorn_rounds *
+                                                    all_reduce_bytes(p.shape.experts, sizeof(double), ranks, rank));
+  };
+  (sum(std::type_identity<Groups>{}), ...);
+  p.keep({.rows = p.shape.experts + x.rows, .width = 1, .element_size = x.element_size});  // scales
+  p.keep({.rows = p.shape.experts, .width = 1, .element_size = sizeof(double)});
   return price(choose<S, K>{}, p, x);
 }
 
@@ -94,6 +116,12 @@ constexpr detail::priced_value price(losses<placement<on<Groups, States>...>, Te
   (p.template send<decltype(operation), Groups>(
        all_reduce_bytes(sums, sizeof(double), p.template size<Groups>(), p.template index<Groups>())),
    ...);
+  return x;
+}
+
+/// Gradients are added to those of the logits, and nobody is asked.
+template <class P, class Tokens, class... Terms>
+constexpr detail::priced_value price(losses_grad<Tokens, Terms...>, P&, detail::priced_value x) {
   return x;
 }
 

@@ -24,7 +24,8 @@ constexpr priced_value price_leaving(P& p, priced_value x, leaving const& is) {
       ceil_chunk::piece(p.shape.experts, p.template size<ExpertParallel>(), p.template index<ExpertParallel>()).size;
   index_t const kept = is.rows * own / (p.shape.experts * is.parts);
   bool const first = x.full_width != 1 && !x.gates;  // weights follow their rows
-  p.template send<Operation, Group>((is.rows * is.times - kept) * x.width * x.element_size + (first ? is.counts : 0));
+  p.template send<Operation, Group>((is.rows * is.times - kept) * x.width * x.element_size +
+                                    (first ? p.counts(is.counts) : 0));
   if (first) p.sent_rows = x.rows;
   x.rows = kept * is.ranks;
   p.keep(x);
@@ -54,22 +55,25 @@ template <class Group, class P>
 
 // -- copies by stores; where there is one for each rank of the tensor group, so are the bins
 
-template <class P, class Ep, class Etp, on_overflow Overflow, class Copies>
-constexpr detail::priced_value price(direct_send<Ep, Etp, Overflow, Copies>, P& p, detail::priced_value x) {
+template <class P, class Ep, class Etp, on_overflow Overflow, class Copies, int Rows>
+constexpr detail::priced_value price(direct_send<Ep, Etp, Overflow, Copies, Rows>, P& p, detail::priced_value x) {
   constexpr bool copied = std::same_as<Copies, bucketed>;
   int const inner = p.template size<Etp>();
   int const ranks = inner * p.template size<Ep>();
-  return detail::price_leaving<direct_send<Ep, Etp, Overflow, Copies>, Ep, joint<Etp, Ep>>(
+  auto const y = detail::price_leaving<direct_send<Ep, Etp, Overflow, Copies, Rows>, Ep, joint<Etp, Ep>>(
       p, x,
       {.rows = x.rows,
        .times = copied ? 1 : inner,
        .parts = copied ? inner : 1,
        .ranks = ranks,
        .counts = detail::counts_for(p.shape.experts * (copied ? inner : 1), ranks)});
+  p.arrived_rows = y.rows;
+  return detail::price_gaps<Ep>(p, y, Rows);
 }
-template <class P, class Ep, class Etp, on_overflow Overflow, class Copies>
-constexpr detail::priced_value price(direct_return<Ep, Etp, Overflow, Copies>, P& p, detail::priced_value x) {
-  return detail::price_home<direct_return<Ep, Etp, Overflow, Copies>, joint<Etp, Ep>>(
+template <class P, class Ep, class Etp, on_overflow Overflow, class Copies, int Rows>
+constexpr detail::priced_value price(direct_return<Ep, Etp, Overflow, Copies, Rows>, P& p, detail::priced_value x) {
+  if (Rows > 1) x.rows = p.arrived_rows;
+  return detail::price_home<direct_return<Ep, Etp, Overflow, Copies, Rows>, joint<Etp, Ep>>(
       p, x, p.template size<Etp>() * p.template size<Ep>());
 }
 
@@ -83,15 +87,24 @@ constexpr detail::priced_value price(repeat_choices<Ep, Etp>, P& p, detail::pric
   }
   return x;
 }
+template <class P, class Ep, class Etp>
+constexpr detail::priced_value price(sum_choices<Ep, Etp>, P& p, detail::priced_value x) {
+  if (x.gates) {
+    x.width /= p.template size<Etp>();
+    p.keep(x);
+  }
+  return x;
+}
 template <class P, class Etp, class Ep>
 constexpr detail::priced_value price(permute<joint<Etp, Ep>>, P& p, detail::priced_value x) {
   p.copies = true;
-  return detail::price_copies(p, x, x.rows * p.shape.top_k * p.template size<Etp>());
+  if (!x.gates) p.token_rows = x.rows;
+  return detail::price_copies(p, x, p.copies_of(x.rows) * p.template size<Etp>());
 }
 template <class P, class Etp, class Ep>
 constexpr detail::priced_value price(unpermute<joint<Etp, Ep>>, P& p, detail::priced_value x) {
   p.copies = false;
-  x.rows /= p.shape.top_k * p.template size<Etp>();
+  x.rows = p.token_rows;
   p.keep(x);
   return x;
 }
@@ -146,7 +159,7 @@ constexpr detail::priced_value price(direct_sums<Ep, Etp, Overflow>, P& p, detai
 template <class P, class G>
 constexpr detail::priced_value price(expand<G>, P& p, detail::priced_value x) {
   if (!x.gates) p.token_rows = x.rows;
-  return detail::price_copies(p, x, x.rows * p.shape.top_k / detail::ranks_of_token<G>(p));
+  return detail::price_copies(p, x, p.copies_of(x.rows) / detail::ranks_of_token<G>(p));
 }
 template <class P, class G>
 constexpr detail::priced_value price(collapse<G>, P& p, detail::priced_value x) {

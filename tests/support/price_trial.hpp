@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// A mixture whose experts are chosen equally often, as bills suppose: what every rank sends in a training step, group
+// by group, is what the bills of its two halves say.
+#pragma once
+
+#include "ranks.hpp"
+
+#include <doctest/doctest.h>
+#include <heddle/layer/backward.hpp>
+#include <heddle/plan/backward_cost.hpp>
+#include <heddle/router/top_k.hpp>
+#include <heddle/style/expert_parallel.hpp>
+#include <vector>
+
+namespace support {
+
+using heddle::index_t;
+
+/// Sizes over all ranks; every rank that dispatches brings a token for each expert.
+struct priced_sizes {
+  index_t experts = 8, width = 6, ffn = 4, shared = 0, identity = 0;
+};
+
+/// A rank's parameters: experts cut over ep and etp, the rest whole. Token t chooses experts t and t + experts / 2, by
+/// a recording: on different ranks wherever there are two.
+template <class T>
+struct priced_memory {
+  priced_memory(heddle::folding<> const& grid, priced_sizes const& of, int rank) {
+    auto const all = of.experts + of.identity;
+    height = all * grid.size<heddle::tp>();
+    x.assign(static_cast<std::size_t>(height * of.width), T{});
+    gate.assign(static_cast<std::size_t>(all * of.width), T{});
+    auto const at = [](index_t i) { return static_cast<std::size_t>(i); };
+    for (index_t t = 0; t < height; ++t) x[at(t * of.width)] = T{1};
+    index_t const own =
+        heddle::ceil_chunk::piece(of.experts, grid.size<heddle::ep>(), grid.coordinate<heddle::ep>(rank)).size;
+    index_t const f = of.ffn / grid.size<heddle::etp>();
+    ids.resize(at(height * 2));
+    for (index_t t = 0; t < height; ++t) {
+      ids[at(2 * t)] = static_cast<std::int32_t>(t % all);
+      ids[at(2 * t + 1)] = static_cast<std::int32_t>((t + all / 2) % all);
+    }
+    fc1.assign(at(own * 2 * f * of.width), T(0.1));
+    fc2.assign(at(own * of.width * f), T(0.1));
+    bias1.assign(at(own * 2 * f), T(0.2));
+    bias2.assign(at(own * of.width), T(0.3));
+    shared1.assign(at(2 * of.shared * of.width), T(0.1));
+    shared2.assign(at(of.width * of.shared), T(0.1));
+    shared_gate.assign(at(of.width), T(0.1));
+    using namespace heddle;
+    weights = {
+        .gate = {{gate.data(), {all, of.width}}, all, of.width, {}},
+        .fc1 = {{fc1.data(), {own, 2 * f, of.width}}, of.experts, 2 * of.ffn, of.width, {bias1.data(), {own, 2 * f}}},
+        .fc2 = {{fc2.data(), {own, of.width, f}}, of.experts, of.width, of.ffn, {bias2.data(), {own, of.width}}},
+        .top_k = 2,
+        .shared = {.fc1 = {{shared1.data(), {2 * of.shared, of.width}}, 2 * of.shared, of.width, {}},
+                   .fc2 = {{shared2.data(), {of.width, of.shared}}, of.width, of.shared, {}},
+                   .gate = {{shared_gate.data(), {1, of.width}}, 1, of.width, {}}}};
+  }
+  priced_memory(priced_memory const&) = delete;
+  priced_memory& operator=(priced_memory const&) = delete;
+
+  index_t height = 0;
+  std::vector<T> x, gate, fc1, fc2, bias1, bias2, shared1, shared2, shared_gate;
+  std::vector<std::int32_t> ids;
+  heddle::moe_weights<T> weights{};
+};
+
+/// Grids on which every rank brings equally many tokens, and as many of each expert.
+inline std::vector<heddle::folding<>> priced_grids() {
+  using namespace heddle;
+  return {folding<>{}, folding<>{dense_mesh{2, 2}, expert_mesh{1, 4, 1}},
+          folding<>{dense_mesh{1, 4}, expert_mesh{2, 2, 1}}, folding<>{dense_mesh{1, 2}, expert_mesh{2, 1, 1}},
+          folding<>{dense_mesh{4, 2}, expert_mesh{2, 2, 2}}};
+}
+
+/// Runs a step of `Style` and compares what was sent, and what memory was taken, with the bills.
+template <class Style, class T = float>
+void check_prices(heddle::folding<> const& grid, priced_sizes const& of = {}) {
+  using namespace heddle;
+  using both = joint<etp, ep>;
+  on_ranks<tp, dp, etp, ep, edp, both>(grid, 1, [&](auto& tools) {
+    priced_memory<T> const own{grid, of, tools.rank};
+    auto const sent = [&] {
+      auto const of_group = [&](auto group) { return tools.groups.template get<decltype(group)>().bytes_sent(); };
+      return std::array{of_group(tp{}), of_group(dp{}),  of_group(etp{}),
+                        of_group(ep{}), of_group(edp{}), of_group(both{})};
+    };
+    auto const compare = [&](cost_report const& bill, auto const& before, auto const& after) {
+      CHECK(after[0] - before[0] == bill.template bytes_sent<tp>());
+      CHECK(after[1] - before[1] == bill.template bytes_sent<dp>());
+      CHECK(after[2] - before[2] == bill.template bytes_sent<etp>());
+      CHECK(after[3] - before[3] == bill.template bytes_sent<ep>());
+      CHECK(after[4] - before[4] == bill.template bytes_sent<edp>());
+      CHECK(after[5] - before[5] == bill.template bytes_sent<both>());
+    };
+    layer_shape const shape{.rows = own.height,
+                            .width = of.width,
+                            .experts = of.experts + of.identity,
+                            .top_k = 2,
+                            .ffn = of.ffn,
+                            .element_size = sizeof(T),
+                            .identity = of.identity,
+                            .shared = of.shared};
+    rows<T const> const x{own.x.data(), extents<tokens, hidden>{own.height, of.width}};
+    step_state<> state;
+    state.inputs.recorded = {own.ids.data(), extents<tokens, slots>{own.height, 2}};
+    auto const first = sent();
+    auto const [y, saved] = forward<Style>(tools.execution, own.weights, x, state);
+    auto const second = sent();
+    auto const bill = cost_of<Style>(grid, tools.rank, shape);
+    compare(bill, first, second);
+    CHECK(static_cast<index_t>(tools.scratch.peak_bytes()) >= bill.activation_bytes);
+    backward<Style>(tools.execution, own.weights, saved, rows<T const>{own.x.data(), y.data.shape()});
+    auto const back = backward_cost_of<Style>(grid, tools.rank, shape);
+    compare(back, second, sent());
+    CHECK(static_cast<index_t>(tools.scratch.peak_bytes()) >= bill.activation_bytes + back.activation_bytes);
+  });
+}
+
+template <class Dispatcher, heddle::weight_at At, class Expert>
+using priced_mixture = heddle::on_expert_grid<
+    heddle::expert_parallel<heddle::top_k<heddle::kernel::softmax_then_top_k<true>>, Dispatcher, Expert, At>>;
+
+template <class Dispatcher, heddle::weight_at At, class Expert>
+void check_mixtures() {
+  for (auto const& grid : priced_grids()) {
+    CAPTURE(grid.template size<heddle::ep>());
+    CAPTURE(grid.template size<heddle::etp>());
+    check_prices<priced_mixture<Dispatcher, At, Expert>>(grid);
+  }
+}
+
+}  // namespace support
