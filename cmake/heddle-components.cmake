@@ -87,7 +87,7 @@ if(TARGET CUDA::cudart_static AND TARGET Threads::Threads)
       $<IF:$<STREQUAL:$<TARGET_PROPERTY:CUDA_RUNTIME_LIBRARY>,Shared>,CUDA::cudart,CUDA::cudart_static>)
   endif()
 else()
-  set(heddle_cuda_NOT_FOUND_MESSAGE "no CUDA toolkit, 12.1 or later, was found, or HEDDLE_ENABLE_CUDA is off in a project that has heddle inside")
+  set(heddle_cuda_NOT_FOUND_MESSAGE "no CUDA toolkit, 12.1 or later, was found (inside another project it is looked for where HEDDLE_ENABLE_CUDA is on)")
 endif()
 
 # checkpoint: safetensors files and their shards.
