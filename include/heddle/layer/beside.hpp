@@ -6,7 +6,6 @@
 #include <exception>
 #include <heddle/layer/walk_weights.hpp>
 #include <new>
-#include <optional>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -18,10 +17,10 @@ concept has_lane = requires(Execution& execution) {
   execution.lane()->execution();
 };
 
-/// What a branch will have come to.
+/// What a branch will have come to: `result` points to raw memory until then.
 template <class Result, class Execution>
 struct later {
-  std::optional<Result>* result;
+  Result* result;
   Execution* execution;
 
   /// Waits for the lane that computes it.
@@ -29,10 +28,10 @@ struct later {
     if constexpr (has_lane<Execution>) {
       if (execution->lane() != nullptr) execution->lane()->wait();
     }
-    return **result;
+    return *result;
   }
   /// The same behind the pass that met the values: whoever asks may be the lane itself.
-  Result const& known() const { return **result; }
+  Result const& known() const { return *result; }
 };
 
 /// Ends with the lane at rest, so that nobody computes on memory that has been given back. A rank that is failing drops
@@ -57,14 +56,14 @@ auto run_beside(Frame& frame, Body const& body) {
   static_assert(std::is_trivially_destructible_v<result_type>);  // the workspace runs no destructors
   auto& execution = frame.execution();
   using execution_type = std::remove_reference_t<decltype(execution)>;
-  auto* const result = new (execution.template allocate<std::optional<result_type>>(1)) std::optional<result_type>{};
+  auto* const result = execution.template allocate<result_type>(1);
   if constexpr (has_lane<execution_type>) {
     if (auto* const lane = execution.lane(); lane != nullptr) {
       auto work = [result, body, on = &lane->execution(), weights = &frame.weights(), inputs = frame.inputs] {
         step_state<typename execution_type::memory> state;
         state.inputs = inputs;
         heddle::frame own{*on, *weights, state};
-        result->emplace(body(own));
+        new (result) result_type(body(own));
       };
       using job_type = decltype(work);
       static_assert(std::is_trivially_destructible_v<job_type>);
@@ -72,7 +71,7 @@ auto run_beside(Frame& frame, Body const& body) {
       return later<result_type, execution_type>{result, &execution};
     }
   }
-  result->emplace(body(frame));
+  new (result) result_type(body(frame));
   return later<result_type, execution_type>{result, &execution};
 }
 

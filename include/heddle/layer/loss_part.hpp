@@ -123,7 +123,7 @@ struct loss_part<aux_loss<Score, Scale, Over, TopK>> {
     report.slopes = {slopes.data(), static_cast<std::size_t>(slopes.count())};
     on_host(frame, [&, k = top_k(frame), coeff = coefficient(frame), scale = frame.weights().options.loss_scale] {
       if (!counts.empty()) {
-        copy_all(std::span{inputs.history}, std::span{counts});
+        copy_all(inputs.history, counts);
         kernel::average_counts(all, counts, inputs.history_steps + 1);
       }
       report.aux = kernel::balance_loss(all, k, coeff, Scale, slopes);
