@@ -55,10 +55,13 @@ std::array<double, Size> over_group(Execution& execution, std::array<double, Siz
   std::span<double> const all{execution.template allocate<double>(static_cast<index_t>(parts * Size)), parts * Size};
   group.all_gather(std::span<double const>{own}, all);
   std::array<double, Size> total = {};
-  for (std::size_t i = 0; i < Size; ++i) {
-    total[i] = all[i];
-    for (std::size_t r = 1; r < parts; ++r) total[i] = Norm::meet(total[i], all[r * Size + i]);
-  }
+  auto const meet = [&](auto const&, index_t) {
+    for (std::size_t i = 0; i < Size; ++i) {
+      total[i] = all[i];
+      for (std::size_t r = 1; r < parts; ++r) total[i] = Norm::meet(total[i], all[r * Size + i]);
+    }
+  };
+  execution.launch(meet, 1);  // not where there is no data
   return total;
 }
 
@@ -122,7 +125,10 @@ class gradient_norm {
     per_row<double, Memory> const parts{execution.template allocate<double>(blocks), extents<tokens>{blocks}};
     execution.launch(kernel_type{.x = gradient.data(), .count = gradient.count(), .y = parts}, blocks);
     double total = 0;
-    for (index_t b = 0; b < blocks; ++b) total = Norm::meet(total, parts(b));
+    auto const meet = [&](auto const&, index_t) {
+      for (index_t b = 0; b < blocks; ++b) total = Norm::meet(total, parts(b));
+    };
+    execution.launch(meet, 1);
     return total;
   }
 
