@@ -2,17 +2,11 @@
 // Layers 0 to 7: the algebra, kernels, routers, dispatchers, styles, plans and layers. No thread, no backend.
 #pragma once
 
-#include <heddle/collective/agreement.hpp>
 #include <heddle/collective/all_gather_reduce_scatter.hpp>
 #include <heddle/collective/all_to_all.hpp>
-#include <heddle/collective/arguments.hpp>
-#include <heddle/collective/communicator.hpp>
 #include <heddle/collective/copy_all_reduce.hpp>
 #include <heddle/collective/direct.hpp>
-#include <heddle/collective/fingerprint.hpp>
 #include <heddle/collective/mesh_groups.hpp>
-#include <heddle/collective/one_sided.hpp>
-#include <heddle/collective/ordered_sum.hpp>
 #include <heddle/collective/regrid.hpp>
 #include <heddle/collective/send_tokens.hpp>
 #include <heddle/collective/split_unsplit.hpp>

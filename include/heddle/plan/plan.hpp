@@ -35,7 +35,11 @@ struct plan_report {
   std::vector<std::string> ambiguous;  ///< parameters that several rules claim
   std::vector<std::string> unused;     ///< rules no parameter met
   /// Whether every parameter has one rule and every rule a parameter.
-  [[nodiscard]] bool clean() const { return unmatched.empty() && ambiguous.empty() && unused.empty(); }
+  template <class Names = std::vector<std::string>>  // a template, so that only its users pay for vectors
+  [[nodiscard]] bool clean() const {
+    auto const none = [](Names const& names) { return names.empty(); };
+    return none(unmatched) && none(ambiguous) && none(unused);
+  }
 };
 
 /// What a caller accepts; everything else is an error.
