@@ -19,7 +19,8 @@ struct result {
   /// The smallest gap in what is compared: selection values of neighbouring slots, group scores at the last kept group,
   /// weights at the capacity. Draw again where rounding could be larger. Ties on purpose have margin 0.
   double margin = 0;
-  double kink = 0;  ///< the smallest distance of an activation's input to a jump of its slope
+  double untied_margin = 0;  ///< the same without ties
+  double kink = 0;           ///< the smallest distance of an activation's input to a jump of its slope
 };
 
 /// The parts of the layer that are networks.
@@ -65,6 +66,7 @@ class run {
     is_.z = losses_.z;
     is_.updated_bias = oracle::updated_bias(of, routing_.kept);
     is_.margin = std::min(routing_.margin, losses_.margin);
+    is_.untied_margin = std::min(routing_.untied_margin, losses_.untied_margin);
     is_.kink = std::numeric_limits<double>::infinity();
     if (of.find("grad_output") != nullptr) {
       for (auto const& [name, value] : of.tensors) {

@@ -10,6 +10,7 @@ struct losses {
   double aux = 0, z = 0;
   std::vector<numbers> dlogits;  ///< a row each token, empty for padding
   double margin = std::numeric_limits<double>::infinity();
+  double untied_margin = margin;
 };
 
 /// The probabilities that the balance loss looks at: scores that sum to one.
@@ -100,6 +101,7 @@ inline losses losses_of(layer const& of, routing const& from) {
   }
   if (is.z_loss_coeff) result.z = z_loss(of, from, result);
   result.margin = margin.value();
+  result.untied_margin = margin.untied();
   return result;
 }
 

@@ -58,6 +58,7 @@ struct routing {
   numbers all_weights;      ///< final, before drops
   indices_t kept, dropped;  ///< [E]
   double margin = std::numeric_limits<double>::infinity();
+  double untied_margin = margin;
 };
 
 inline numbers token_logits(layer const& of, index_t token) {
@@ -198,6 +199,7 @@ inline routing route(layer const& of, index_t chunks) {
     ++result.kept[at(result.indices[at(i)])];
   }
   result.margin = margin.value();
+  result.untied_margin = margin.untied();
   return result;
 }
 

@@ -102,11 +102,15 @@ class margin_of {
   }
   void note(double gap) {
     if (gap < smallest_) smallest_ = gap;
+    if (gap != 0 && gap < untied_) untied_ = gap;
   }
   [[nodiscard]] double value() const { return smallest_; }
+  /// The same, where equal values are meant to be equal.
+  [[nodiscard]] double untied() const { return untied_; }
 
  private:
   double smallest_ = std::numeric_limits<double>::infinity();
+  double untied_ = std::numeric_limits<double>::infinity();
 };
 
 }  // namespace oracle

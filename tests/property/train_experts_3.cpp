@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The experts of families 8 to 11.
+#include "../support/train_expert_parts.hpp"
+
+namespace train {
+
+template std::unique_ptr<expert_part<float>> make_four_families<float, 8>(int);
+template std::unique_ptr<expert_part<double>> make_four_families<double, 8>(int);
+template std::unique_ptr<rows_part<float>> make_four_shared<float, 8>(int);
+template std::unique_ptr<rows_part<double>> make_four_shared<double, 8>(int);
+
+}  // namespace train

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// A random member of the compiled policies on random ranks with random numbers, all of it from one seed.
+#pragma once
+
+#include "train_step.hpp"
+
+namespace train {
+
+/// Odd circumstances of a step.
+enum class oddity { none, all_to_one, ties, no_number };
+
+class drawing {
+ public:
+  explicit drawing(std::uint64_t seed) : with_{seed} { of_.seed = seed; }
+
+  /// Draws until nothing that is decided hangs on rounding.
+  member result() {
+    do {
+      once();
+    } while (!clear());
+    return of_;
+  }
+
+ private:
+  template <class Value, std::size_t Count>
+  Value one_of(Value const (&values)[Count]) {
+    return values[with_.roll(Count)];
+  }
+  int divisor_of(int number) {
+    int result = 1 + static_cast<int>(with_.roll(number));
+    while (number % result != 0) --result;
+    return result;
+  }
+
+  void once() {
+    of_.wide = with_.one_in(2);
+    of_.ranks = one_of({1, 2, 3, 4, 6, 8});
+    of_.ep = divisor_of(of_.ranks);
+    of_.etp = divisor_of(of_.ranks / of_.ep);
+    if (with_.one_in(2)) std::swap(of_.ep, of_.etp);
+    of_.dispatcher = static_cast<int>(with_.roll(dispatchers));
+    of_.expert = static_cast<int>(with_.roll(experts_compiled));
+    of_.delayed = with_.one_in(2);
+    of_.threads = with_.one_in(4) ? 2 : 1;
+    oracle::sizes sizes = oracle::drawn_sizes(with_);
+    oracle::settings is = oracle::drawn_settings(with_, sizes);
+    fit(sizes, is);
+    deal(sizes.tokens, is);
+    oddity const odd =
+        one_of({oddity::none, oddity::none, oddity::none, oddity::all_to_one, oddity::ties, oddity::no_number});
+    if (odd == oddity::all_to_one) sizes.expert_bias = true;
+    if (odd == oddity::no_number) {
+      // A logit that is no number is never chosen, and by this rule has no gradient; losses see it.
+      sizes.router_bias = true;
+      is.score = oracle::score_kind::softmax;
+      is.post = true;
+      is.aux_loss_coeff = is.z_loss_coeff = std::nullopt;
+      is.groups = is.groups_kept = 1;
+      if (is.top_k >= sizes.experts) is.top_k = std::max<index_t>(1, sizes.experts - 1);
+      if (sizes.experts == 1) sizes.experts = 2;
+    }
+    of_.layer = oracle::filled(sizes, is, with_.seed());
+    of_.ties = odd == oddity::ties;
+    if (of_.ties) tie();
+    auto const some_expert = oracle::at(with_.roll(sizes.experts));
+    if (odd == oddity::all_to_one) of_.layer.tensors["expert_bias"].data[some_expert] = 64;
+    if (odd == oddity::no_number)
+      of_.layer.tensors["router.bias"].data[some_expert] = std::numeric_limits<double>::quiet_NaN();
+  }
+
+  /// Sizes and settings as the expert and the dispatcher want them.
+  void fit(oracle::sizes& sizes, oracle::settings& is) {
+    expert_member const expert = of_.is();
+    is.activation = of_.activation().kind;
+    is.interleaved = false;  // the policy's own layout is a matter of storage
+    is.weight_at_input = expert.at == heddle::weight_at::input;
+    sizes.biases = expert.has.bias;
+    sizes.shared_gate = shared_is_gated(expert.family);
+    index_t const block = block_of(of_.activation().packed);
+    sizes.width = sizes.width / block * block;
+    sizes.shared = std::max(block, sizes.shared / block * block);
+    if (with_.one_in(6)) is.identity = 1 + with_.roll(sizes.experts);
+    bool const stores_rows = of_.dispatcher == 6 || of_.dispatcher == 7;
+    if (stores_rows) is.pad_to_capacity = false;  // there is no room for rows of nobody
+  }
+
+  /// Tokens in chunks: even ones where capacities are counted in them, else of any size.
+  void deal(index_t tokens, oracle::settings const& is) {
+    of_.dense = with_.one_in(4);
+    of_.tp = of_.dense && !is.capacity_factor ? divisor_of(of_.ranks) : 1;
+    int const chunks = of_.ranks / of_.tp;
+    of_.cuts = {0};
+    bool const even = is.capacity_factor || with_.one_in(2);
+    for (int c = 0; c < chunks; ++c) {
+      of_.cuts.push_back(even ? of_.cuts.back() + tokens / chunks + (c < tokens % chunks ? 1 : 0)
+                              : with_.roll(tokens + 1));
+    }
+    of_.cuts.back() = tokens;
+    std::sort(of_.cuts.begin(), of_.cuts.end());
+  }
+
+  /// Numbers whose products and sums are exact, and experts with the same ones.
+  void tie() {
+    for (char const* const name : {"hidden", "router.weight", "router.bias", "expert_bias"}) {
+      auto const found = of_.layer.tensors.find(name);
+      if (found == of_.layer.tensors.end()) continue;
+      for (double& value : found->second.data) value = std::round(4 * value) / 4;
+      if (name == std::string{"hidden"}) continue;
+      index_t const experts = found->second[0];
+      auto& data = found->second.data;
+      auto const width = static_cast<std::ptrdiff_t>(data.size()) / experts;
+      for (index_t e = 1; e < experts; e += 2)
+        std::copy_n(data.begin() + (e - 1) * width, width, data.begin() + e * width);
+    }
+  }
+
+  [[nodiscard]] bool clear() const {
+    double const least = of_.wide ? 1e-9 : 1e-5;
+    oracle::result const is = oracle::run_layer(of_.layer, of_.ranks);
+    return (of_.ties ? is.untied_margin : is.margin) >= least && is.kink >= least;
+  }
+
+  oracle::dice with_;
+  member of_{};
+};
+
+[[nodiscard]] inline member drawn(std::uint64_t seed) { return drawing{seed}.result(); }
+
+}  // namespace train

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// One training step of a mixture of experts: which policies on which ranks with which numbers, what it gave, and what
+// the oracle says.
+#pragma once
+
+#include "oracle_draw.hpp"
+#include "train_experts.hpp"
+
+namespace train {
+
+inline constexpr char const* dispatcher_names[] = {"masked",       "all_gather",     "all_to_all",
+                                                   "aligned_rows", "deduplicated",   "flex",
+                                                   "direct",       "flex by direct", "direct deduplicated"};
+inline constexpr int dispatchers = 9;
+
+/// Everything about a step. `cuts` are the first tokens of the chunks that tokens are dealt in, and their end: a chunk
+/// for each rank or, on a `dense` grid, for each rank of dp.
+struct member {
+  std::uint64_t seed = 0;
+  oracle::layer layer{};
+  int ranks = 1, tp = 1, ep = 1, etp = 1;
+  int dispatcher = 2, expert = 0;
+  bool wide = true;      ///< f64, else f32
+  bool dense = false;    ///< tokens come from tp x dp and go back there
+  bool delayed = false;  ///< weight gradients after all others
+  bool ties = false;     ///< gaps of nothing are meant
+  int threads = 1;       ///< of a rank
+  std::vector<index_t> cuts{};
+
+  [[nodiscard]] expert_member is() const { return expert_number(expert); }
+  [[nodiscard]] activation_of activation() const { return activations[is().family]; }
+  [[nodiscard]] std::string text() const;
+};
+
+/// Whole tensors by the oracle's names, gradients with `grad.` before them, and numbers that are exact.
+struct outcome {
+  std::map<std::string, std::vector<double>> reals{};
+  std::map<std::string, oracle::indices_t> counts{};
+  std::string problem{};  ///< what no rank should have said, and ranks that disagree
+};
+
+/// The step on threads.
+[[nodiscard]] outcome run(member const& of);
+/// The same by the oracle.
+[[nodiscard]] outcome expected(member const& of);
+/// Empty, or the first thing that differs: a count at all, a number by more than `tolerance` of its tensor's largest.
+[[nodiscard]] std::string difference(outcome const& got, outcome const& wanted, double tolerance);
+/// Empty, or the first of `names` that has other bits; all of them where there are none.
+[[nodiscard]] std::string other_bits(outcome const& got, outcome const& wanted,
+                                     std::vector<std::string> const& names = {});
+
+}  // namespace train
