@@ -11,11 +11,15 @@
 #include <heddle/kernel/balance_loss.hpp>
 #include <heddle/kernel/capacity.hpp>
 #include <heddle/kernel/chunk_sort.hpp>
+#include <heddle/kernel/expert_choice.hpp>
+#include <heddle/kernel/pad_order.hpp>
 #include <heddle/kernel/permute.hpp>
 #include <heddle/kernel/route.hpp>
 #include <heddle/kernel/sinkhorn.hpp>
+#include <heddle/kernel/take_gates.hpp>
 #include <heddle/kernel/unpermute.hpp>
 #include <heddle/kernel/z_loss.hpp>
+#include <heddle/layer/run_padding.hpp>
 #include <memory>
 #include <numeric>
 
@@ -117,6 +121,31 @@ routed route(json const& is, floats const& logits, index_t experts, floats const
   return done;
 }
 
+/// x [T, H] times gate [E, H], transposed.
+floats logits_of(floats const& x, floats const& gate, index_t width) {
+  auto const wide = static_cast<std::size_t>(width);
+  floats logits;
+  for (std::size_t t = 0; t < x.size(); t += wide) {
+    for (std::size_t e = 0; e < gate.size(); e += wide) {
+      float sum = 0;
+      for (std::size_t i = 0; i < wide; ++i) sum += x[t + i] * gate[e + i];
+      logits.push_back(sum);
+    }
+  }
+  return logits;
+}
+/// The scores of all experts.
+floats scores_of(json const& is, floats const& logits, index_t experts) {
+  floats scores(logits.size());
+  auto const fill = [&]<class Score>() {
+    launch(kernel::scores_of_rows<Score, float>{rows_of(logits, experts), rows_of<float>(scores, experts)},
+           static_cast<index_t>(logits.size()) / experts);
+  };
+  if (is.at("score") == "sigmoid") fill.operator()<kernel::sigmoid_score>();
+  else fill.operator()<kernel::softmax_score>();
+  return scores;
+}
+
 /// Numbers of (token, slot) pairs in a dense [T, E].
 floats spread(ids_type const& ids, floats const& values, index_t k, index_t experts) {
   floats dense(ids.size() / static_cast<std::size_t>(k) * static_cast<std::size_t>(experts));
@@ -136,6 +165,14 @@ floats pick(ids_type const& ids, floats const& dense, index_t k, index_t experts
   return values;
 }
 floats ones(ids_type const& ids) { return floats(ids.size(), 1); }
+/// The experts of every token of a map [T, E], which all have equally many.
+ids_type ids_of(std::vector<std::uint8_t> const& map, index_t experts) {
+  ids_type ids;
+  for (std::size_t i = 0; i < map.size(); ++i) {
+    if (map[i] != 0) ids.push_back(static_cast<std::int32_t>(static_cast<index_t>(i) % experts));
+  }
+  return ids;
+}
 floats map_of(stored const& file, std::string const& name) {
   auto const bytes = file.all<std::uint8_t>(name);
   return {bytes.begin(), bytes.end()};
@@ -190,15 +227,11 @@ TEST_CASE("torchtitan: who is chosen, in which order, with which weights, and th
     index_t const tokens = file.height(name + ".hidden"), width = file.width(name + ".hidden");
     index_t const experts = file.height(name + ".router.weight");
     floats x = file.all(name + ".hidden"), gate = file.all(name + ".router.weight");
-    floats logits(static_cast<std::size_t>(tokens * experts));
+    floats const logits = logits_of(x, gate, width);
     auto const at = [](floats& of, index_t wide, index_t row, index_t column) -> float& {
       return of[static_cast<std::size_t>(row * wide + column)];
     };
-    for (index_t t = 0; t < tokens; ++t) {
-      for (index_t e = 0; e < experts; ++e) {
-        for (index_t i = 0; i < width; ++i) at(logits, experts, t, e) += at(x, width, t, i) * at(gate, width, e, i);
-      }
-    }
+    CHECK_MESSAGE(apart(scores_of(is, logits, experts), file.all(name + ".scores")) < bound, name);
     routed got = route(is, logits, experts, optional(file, name + ".expert_bias"),
                        [&](ids_type const&) { return file.all(name + ".grad_weights"); });
     CHECK_MESSAGE(same(got.ids, file.all<std::int64_t>(name + ".indices")), name);
@@ -221,6 +254,9 @@ TEST_CASE("torchtitan: forced balance") {
   stored const file{"peers/torchtitan.safetensors"};
   index_t const k = file.width("round_robin.indices"), experts = file.width("round_robin.scores");
   ids_type ids(file.all("round_robin.weights").size());
+  floats const logits = logits_of(file.all("round_robin.hidden"), file.all("round_robin.router.weight"),
+                                  file.width("round_robin.hidden"));
+  CHECK(apart(scores_of(file.config("config.round_robin"), logits, experts), file.all("round_robin.scores")) < bound);
   launch(kernel::deal_round_robin<>{.ids = slots_of(ids, k), .experts = experts}, file.height("round_robin.indices"));
   CHECK(same(ids, file.all<std::int64_t>("round_robin.indices")));
   CHECK(pick(ids, file.all("round_robin.scores"), k, experts) == file.all("round_robin.weights"));
@@ -326,6 +362,13 @@ TEST_CASE("megatron: Sinkhorn's choice") {
       shares[i] = columns[i % e] * std::exp(logits[i]) * rows[i / e];
     }
     CHECK_MESSAGE(apart(shares, file.all(name + ".fixed_point")) < bound, name);
+    floats weights(ids.size());
+    auto const weigh = [&]<class Rule>() {
+      launch(kernel::weigh<Rule, float>{rows_of(logits, experts), slots_of(ids, k), slots_of(weights, k)}, tokens);
+    };
+    if (k == 1) weigh.operator()<kernel::top_k_then_sigmoid>();
+    else weigh.operator()<kernel::softmax_then_top_k<false>>();
+    CHECK_MESSAGE(apart(spread(ids, weights, k, experts), file.all(name + ".probs")) < bound, name);
   }
 }
 
@@ -338,6 +381,7 @@ TEST_CASE("megatron: what an expert has no room for") {
     index_t const tokens = file.height(name + ".logits"), experts = file.width(name + ".logits"), k = is.at("top_k");
     routed got = route(is, file.all(name + ".logits"), experts, {}, ones);
     CHECK_MESSAGE(spread(got.ids, ones(got.ids), k, experts) == map_of(file, name + ".map"), name);
+    CHECK_MESSAGE(apart(spread(got.ids, got.weights, k, experts), file.all(name + ".probs")) < bound, name);
     order by = order_of(got.ids, k, experts);
     index_t const room = kernel::expert_capacity(tokens, k, experts, is.at("capacity_factor"));
     CHECK_MESSAGE(room == file.all<std::int64_t>(name + ".capacity")[0], name);
@@ -349,48 +393,158 @@ TEST_CASE("megatron: what an expert has no room for") {
     };
     if (is.at("drop") == "position") run.operator()<kernel::drop_by::position>();
     else run.operator()<kernel::drop_by::probability>();
-    // Padding to capacity adds entries of weight 0 to the map: the weights say who was kept.
+    floats const kept_map = map_of(file, name + ".kept_map"), mine = spread(got.ids, ones(got.ids), k, experts);
+    if (is.at("pad_to_capacity")) {  // rows that nobody chose fill the map; here they are nobody's
+      CHECK_MESSAGE(std::accumulate(kept_map.begin(), kept_map.end(), 0.0F) == static_cast<float>(room * experts),
+                    name);
+      for (std::size_t i = 0; i < mine.size(); ++i) CHECK_MESSAGE(mine[i] <= kept_map[i], name);
+    } else {
+      CHECK_MESSAGE(mine == kept_map, name);
+    }
     CHECK_MESSAGE(apart(spread(got.ids, got.weights, k, experts), file.all(name + ".kept_probs")) < bound, name);
     index_t const lost = std::accumulate(dropped.begin(), dropped.end(), index_t{0});
     CHECK_MESSAGE((lost > 0) == (name != "capacity.roomy"), name);
   }
 }
 
-TEST_CASE("megatron: tokens by expert and back, and chunks by local expert") {
+TEST_CASE("megatron: tokens by expert and back") {
   stored const file{"peers/megatron.safetensors"};
   index_t const width = file.width("permute.tokens"), tokens = file.height("permute.tokens"), k = 2;
   index_t const experts = file.width("permute.map");
-  auto const map = file.all<std::uint8_t>("permute.map");
   floats const probs = file.all("permute.probs"), x = file.all("permute.tokens");
-  ids_type ids;
-  for (std::size_t i = 0; i < map.size(); ++i) {
-    if (map[i] != 0) ids.push_back(static_cast<std::int32_t>(static_cast<index_t>(i) % experts));
-  }
+  ids_type ids = ids_of(file.all<std::uint8_t>("permute.map"), experts);
   order by = order_of(ids, k, experts);
   CHECK(same(by.tokens, file.all<std::int64_t>("permute.order")));
-  floats rows(by.tokens.size() * static_cast<std::size_t>(width)), sums(x.size());
+  floats rows(by.tokens.size() * static_cast<std::size_t>(width)), sums(x.size()), gates(by.tokens.size());
   launch(kernel::permute<float>{rows_of(x, width), list_of(by.tokens), rows_of<float>(rows, width)},
          static_cast<index_t>(by.tokens.size()));
   CHECK(rows == file.all("permute.rows"));
-  for (float& value : rows) value *= 2;
   floats weights = pick(ids, probs, k, experts);
+  launch(kernel::take_gates<heddle::host_memory, float>{slots_of(weights, k), list_of(by.tokens), list_of(by.slots),
+                                                        list_of(gates)},
+         static_cast<index_t>(gates.size()));
+  CHECK(gates == file.all("permute.row_probs"));
+  for (float& value : rows) value *= 2;
   launch(kernel::unpermute<float>{rows_of(std::as_const(rows), width), slots_of(by.places, k), slots_of(weights, k),
                                   rows_of<float>(sums, width)},
          tokens);
   CHECK(apart(sums, file.all("permute.unpermuted")) < bound);
+}
 
-  auto const sizes = file.all<std::int64_t>("chunks.sizes");
+TEST_CASE("megatron: as many rows as an expert has room for") {
+  stored const file{"peers/megatron.safetensors"};
+  std::string const name = "permute_padded";
+  index_t const width = file.width(name + ".tokens"), tokens = file.height(name + ".tokens"), k = 2;
+  index_t const experts = file.width(name + ".map");
+  floats const x = file.all(name + ".tokens");
+  ids_type ids = ids_of(file.all<std::uint8_t>("permute.map"), experts);  // before drops and fillers
+  floats weights = pick(ids, file.all("permute.probs"), k, experts);
+  index_t const room = kernel::expert_capacity(tokens, k, experts, file.config("config." + name).at("capacity_factor"));
+  order every = order_of(ids, k, experts);
+  std::vector<index_t> kept(every.counts.size()), dropped(every.counts.size());
+  launch(kernel::drop<kernel::drop_by::probability>{list_of(every.tokens), list_of(every.slots), list_of(every.begins),
+                                                    room, slots_of(ids, k), slots_of(weights, k), list_of(kept),
+                                                    list_of(dropped)},
+         experts);
+  CHECK(apart(spread(ids, weights, k, experts), file.all(name + ".probs")) < bound);
+  CHECK(map_of(file, name + ".map") != map_of(file, "permute.map"));
+  order by = order_of(ids, k, experts);
+  auto const all = static_cast<std::size_t>(room * experts);
+  std::vector<index_t> padded;
+  for (index_t e = 0; e <= experts; ++e) padded.push_back(e * room);
+  ids_type row_tokens(all, 99), row_slots(all, 99);
+  launch(kernel::pad_order<>{list_of(by.begins), list_of(padded), list_of(by.tokens), list_of(by.slots),
+                             list_of(row_tokens), list_of(row_slots), slots_of(by.places, k)},
+         experts);
+  floats rows(all * static_cast<std::size_t>(width)), gates(all), sums(x.size());
+  launch(kernel::permute<float>{rows_of(x, width), list_of(row_tokens), rows_of<float>(rows, width)},
+         static_cast<index_t>(all));
+  launch(kernel::take_gates<heddle::host_memory, float>{slots_of(weights, k), list_of(row_tokens), list_of(row_slots),
+                                                        list_of(gates)},
+         static_cast<index_t>(all));
+  // There fillers of weight 0 stand among an expert's rows, here behind them and without a token.
+  auto const theirs = file.all<std::int64_t>(name + ".order");
+  floats const their_gates = file.all(name + ".row_probs"), their_rows = file.all(name + ".rows");
+  REQUIRE(theirs.size() == all);
+  auto const row = [width](floats const& of, std::size_t i) {
+    auto const begin = of.begin() + static_cast<index_t>(i) * width;
+    return floats{begin, begin + width};
+  };
+  index_t fillers = 0;
+  for (std::size_t e = 0; e < static_cast<std::size_t>(experts); ++e) {
+    auto const height = static_cast<std::size_t>(room);
+    std::size_t mine = e * height;
+    for (std::size_t i = e * height; i < (e + 1) * height; ++i) {
+      if (their_gates[i] == 0) continue;
+      CHECK(row_tokens[mine] == theirs[i]);
+      CHECK(gates[mine] == their_gates[i]);
+      CHECK(row(rows, mine++) == row(their_rows, i));
+    }
+    for (; mine < (e + 1) * height; ++mine, ++fillers) {
+      CHECK(row_tokens[mine] == -1);
+      CHECK(gates[mine] == 0);
+      CHECK(row(rows, mine) == floats(static_cast<std::size_t>(width)));
+    }
+  }
+  CHECK(fillers > 0);
+  for (float& value : rows) value *= 2;
+  launch(kernel::unpermute<float>{rows_of(std::as_const(rows), width), slots_of(by.places, k), slots_of(weights, k),
+                                  rows_of<float>(sums, width)},
+         tokens);
+  CHECK(apart(sums, file.all(name + ".unpermuted")) < bound);
+}
+
+namespace {
+/// What the rows of a step's experts are asked of.
+struct frame_of_counts {
+  struct {
+    std::span<index_t const> expert_rows;
+  } routing;
+  std::vector<index_t> room{};
+  std::span<index_t> counts(std::size_t size) {
+    room.assign(size, 0);
+    return room;
+  }
+};
+}  // namespace
+
+TEST_CASE("megatron: as many rows as a quantised product wants") {
+  stored const file{"peers/megatron.safetensors"};
+  index_t const experts = file.width("padded_map.map");
+  CHECK(file.config("config.padded_map").at("multiple") == 4);
+  floats const map = map_of(file, "padded_map.map"), padded = map_of(file, "padded_map.padded");
+  ids_type ids = ids_of(file.all<std::uint8_t>("padded_map.map"), experts);
+  order const by = order_of(ids, 2, experts);
+  frame_of_counts frame{.routing = {by.counts}};
+  auto const room = heddle::detail::rows_of_experts<heddle::aligned<4>>(frame);
+  for (std::size_t e = 0; e < room.size(); ++e) {
+    float theirs = 0;
+    for (std::size_t i = e; i < padded.size(); i += room.size()) {
+      theirs += padded[i];
+      CHECK(padded[i] >= map[i]);
+    }
+    CHECK(static_cast<float>(room[e]) == theirs);
+  }
+}
+
+TEST_CASE("megatron: chunks that arrive by rank are sorted by expert") {
+  stored const file{"peers/megatron.safetensors"};
+  auto const sizes = file.all<std::int64_t>("chunks.sizes"), chunks = file.all<std::int64_t>("chunks.order");
   index_t const ranks = file.height("chunks.sizes"), local = file.width("chunks.sizes");
+  index_t const width = file.width("chunks.rows");
   std::vector<index_t> from, to(sizes.size()), size{sizes.begin(), sizes.end()};
   std::exclusive_scan(sizes.begin(), sizes.end(), std::back_inserter(from), index_t{0});
   index_t place = 0;
+  std::vector<std::int64_t> visited;
   for (index_t e = 0; e < local; ++e) {
     for (index_t r = 0; r < ranks; ++r) {
       auto const chunk = static_cast<std::size_t>(r * local + e);
+      visited.push_back(static_cast<std::int64_t>(chunk));
       to[chunk] = place;
       place += size[chunk];
     }
   }
+  CHECK(visited == chunks);
   floats const received = file.all("chunks.rows");
   floats sorted(received.size());
   launch(kernel::chunk_sort<float>{rows_of(received, width), list_of(from), list_of(to), list_of(size),
@@ -448,6 +602,11 @@ TEST_CASE("torchtitan: rows that arrive by rank are sorted by expert") {
                                      rows_of<float>(sorted, width)},
            ranks * local);
     CHECK(sorted == file.all(name + ".rows"));
+    std::vector<std::int64_t> order(static_cast<std::size_t>(place));
+    for (std::size_t chunk = 0; chunk < size.size(); ++chunk) {
+      for (index_t i = 0; i < size[chunk]; ++i) order[static_cast<std::size_t>(to[chunk] + i)] = from[chunk] + i;
+    }
+    CHECK(order == file.all<std::int64_t>(name + ".order"));
     CHECK(per_expert == file.all<index_t>(name + ".rows_per_expert"));
   }
 }
@@ -462,4 +621,9 @@ TEST_CASE("both: the bias of experts moves by what they had to do") {
                                file.config("config.bias_update").at("bias_update_rate").get<double>(), rule);
     CHECK_MESSAGE(apart(bias, file.all("bias_update.updated")) < bound * 0.1, path);
   }
+}
+
+TEST_CASE("every tensor of peers/ is read") {
+  for (std::string const path : {"peers/megatron.safetensors", "peers/torchtitan.safetensors"})
+    CHECK_MESSAGE(stored{path}.unread() == "", path);
 }

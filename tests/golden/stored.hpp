@@ -6,7 +6,9 @@
 #include <heddle/checkpoint/open.hpp>
 #include <heddle/checkpoint/read.hpp>
 #include <heddle/kernel/team.hpp>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,9 +21,30 @@ inline std::string folder() {
   return moved != nullptr ? moved : HEDDLE_GOLDEN_DIR;
 }
 
+/// What this program's tests have read so far, as "file:tensor".
+class reads {
+ public:
+  static void note(std::string const& path, std::string const& name) {
+    std::lock_guard const lock{all().mutex_};
+    all().names_.insert(path + ":" + name);
+  }
+  [[nodiscard]] static bool has(std::string const& path, std::string const& name) {
+    std::lock_guard const lock{all().mutex_};
+    return all().names_.contains(path + ":" + name);
+  }
+
+ private:
+  static reads& all() {
+    static reads every;
+    return every;
+  }
+  std::mutex mutex_;
+  std::set<std::string> names_;
+};
+
 class stored {
  public:
-  explicit stored(std::string const& path) : files_{heddle::checkpoint::open(folder() + "/" + path)} {}
+  explicit stored(std::string const& path) : path_{path}, files_{heddle::checkpoint::open(folder() + "/" + path)} {}
 
   [[nodiscard]] bool has(std::string const& name) const { return files_.find(name) != nullptr; }
   [[nodiscard]] heddle::shape_t const& shape(std::string const& name) const { return files_.at(name).shape; }
@@ -29,6 +52,7 @@ class stored {
   [[nodiscard]] index_t width(std::string const& name) const { return shape(name).at(1); }
   template <class T = float>
   [[nodiscard]] std::vector<T> all(std::string const& name) const {
+    reads::note(path_, name);
     heddle::box const where = heddle::box::all(shape(name));
     std::vector<T> values(static_cast<std::size_t>(where.count()));
     heddle::checkpoint::read<T>(files_, name, where, values);
@@ -46,8 +70,16 @@ class stored {
     }
     return found;
   }
+  /// The tensors whose numbers no test has read, when all tests of the file have run.
+  [[nodiscard]] std::string unread() const {
+    std::string found;
+    for (std::string_view const name : files_.names())
+      if (!reads::has(path_, std::string{name})) found += std::string{name} + " ";
+    return found;
+  }
 
  private:
+  std::string path_;
   heddle::checkpoint::archive files_;
 };
 
