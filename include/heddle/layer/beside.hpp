@@ -56,18 +56,19 @@ auto run_beside(Frame& frame, Body const& body) {
   static_assert(std::is_trivially_destructible_v<result_type>);  // the workspace runs no destructors
   auto& execution = frame.execution();
   using execution_type = std::remove_reference_t<decltype(execution)>;
-  auto* const result = execution.template allocate<result_type>(1);
+  auto* const result = allocate_here<result_type>(execution, 1);
   if constexpr (has_lane<execution_type>) {
     if (auto* const lane = execution.lane(); lane != nullptr) {
+      using lane_execution = std::remove_reference_t<decltype(lane->execution())>;
       auto work = [result, body, on = &lane->execution(), weights = &frame.weights(), inputs = frame.inputs] {
         step_state<typename execution_type::memory> state;
         state.inputs = inputs;
-        heddle::frame own{*on, *weights, state};
+        heddle::frame<lane_execution, std::remove_cvref_t<decltype(*weights)>> own{*on, *weights, state};
         new (result) result_type(body(own));
       };
       using job_type = decltype(work);
       static_assert(std::is_trivially_destructible_v<job_type>);
-      lane->start(*new (execution.template allocate<job_type>(1)) job_type{work});
+      lane->start(*new (allocate_here<job_type>(execution, 1)) job_type{work});
       return later<result_type, execution_type>{result, &execution};
     }
   }

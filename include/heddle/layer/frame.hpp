@@ -8,6 +8,21 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+namespace detail {
+
+/// Memory for objects that the host itself reads and writes, until the step ends: scratch as any other, unless the
+/// execution's memory is somewhere else.
+template <class Type, class Execution>
+[[nodiscard]] Type* allocate_here(Execution& execution, index_t count) {
+  if constexpr (requires { execution.template allocate_here<Type>(count); }) {
+    return execution.template allocate_here<Type>(count);
+  } else {
+    return execution.template allocate<Type>(count);
+  }
+}
+
+}  // namespace detail
+
 /// No gradients are wanted.
 struct no_gradients {};
 
@@ -48,7 +63,7 @@ class frame {
   /// The same step on other parameters, which outlive the frame, and for gradients of them.
   template <class Others, class Theirs = no_gradients>
   [[nodiscard]] constexpr frame<Execution, Others, Theirs> with(Others const& weights,
-                                                              Theirs const& gradients = {}) const {
+                                                                Theirs const& gradients = {}) const {
     return {*execution_, weights, *state_, gradients};
   }
   /// The communicator of `Group`.

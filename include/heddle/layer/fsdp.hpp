@@ -67,14 +67,19 @@ struct parameters_of_branch {
   template <class Frame>
   static auto const& gather(Frame& frame) {
     using weights_type = std::remove_cvref_t<decltype(frame.weights())>;
-    auto* const whole = std::construct_at(frame.template scratch<weights_type>(1).data(), frame.weights());
+    auto* const whole = std::construct_at(allocate_here<weights_type>(frame.execution(), 1), frame.weights());
     each_role(roles{}, [&]<class Role>(std::type_identity<Role>) {
       each_tensor(
           [&](bool optional, auto const& own, auto& all) {
             auto const by = shared<Role>(frame, own);
-            if (optional && !present<Group>(frame, by, own.data() != nullptr)) return;
-            check_share<typename state<Role>::axis, Group>(frame, by, own);
             using tensor = std::remove_cvref_t<decltype(all)>;
+            if (optional && !present<Group>(frame, by, own.data() != nullptr)) {
+              // Biases of no experts cannot be told from none; they have the sizes of the whole all the same.
+              if (by.outer == 0)
+                all = tensor{own.data(), with_axis<typename state<Role>::axis>(own.shape(), by.whole())};
+              return;
+            }
+            check_share<typename state<Role>::axis, Group>(frame, by, own);
             all = tensor{gather_shares<When::keeps, Group>(frame, by, own),
                          with_axis<typename state<Role>::axis>(own.shape(), by.whole())};
           },

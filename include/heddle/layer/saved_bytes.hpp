@@ -50,8 +50,15 @@ void each_view(step_state<Memory> const& state, Visit const& visit) {
   visit(routing.row_to_slot);
   visit(routing.sent_to_token);
   visit(routing.token_to_sent);
-  for (auto const counts : {routing.expert_rows, routing.sent, routing.received, routing.chunks, routing.table})
-    visit(per_row<index_t const>{counts.data(), extents<tokens>{static_cast<index_t>(counts.size())}});
+  auto const visit_counts = [&visit](auto const& numbers) {
+    if constexpr (requires { numbers.visible(); }) visit(numbers.visible());
+    else visit(per_row<index_t const>{numbers.data(), extents<tokens>{static_cast<index_t>(numbers.size())}});
+  };
+  visit_counts(routing.expert_rows);
+  visit_counts(routing.sent);
+  visit_counts(routing.received);
+  visit_counts(routing.chunks);
+  visit_counts(routing.table);
   auto const slopes = state.report.slopes;
   visit(per_row<double const>{slopes.data(), extents<tokens>{static_cast<index_t>(slopes.size())}});
 }

@@ -109,3 +109,36 @@ TEST_CASE("routing: nothing is chosen before the router ran") {
   CHECK(step.routing.experts == 0);
   CHECK(step.routing.sent.empty());
 }
+
+namespace {
+
+/// An execution whose data lies where the host cannot write.
+struct far_execution {
+  std::vector<std::byte> here = std::vector<std::byte>(64);
+  template <class Type>
+  Type* allocate(index_t) {
+    FAIL("memory of the data for an object of the host");
+    return nullptr;
+  }
+  template <class Type>
+  Type* allocate_here(index_t) {
+    return reinterpret_cast<Type*>(here.data());
+  }
+};
+/// One whose data the host writes.
+struct close_execution {
+  double number = 0;
+  template <class Type>
+  Type* allocate(index_t) {
+    return &number;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("frame: objects of the host lie in the data's memory only where that is the host's") {
+  far_execution distant;
+  CHECK(static_cast<void*>(detail::allocate_here<double>(distant, 1)) == distant.here.data());
+  close_execution same;
+  CHECK(detail::allocate_here<double>(same, 1) == &same.number);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The backend of a GPU: a GEMM model, a workspace, a queue, and the communicators of the mesh. Everything is in the
+// order of one stream; no member waits for the GPU or asks it for memory.
+#pragma once
+
+#include <heddle/cuda/memory.hpp>
+#include <heddle/cuda/numbers.cuh>
+#include <heddle/cuda/workspace.hpp>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace cuda {
+
+/// Groups of a rank that works alone or runs styles without groups.
+struct no_groups {};
+
+/// Stands where `host::execution` stands, for layers whose counts the host knows. Everything is the caller's and
+/// outlives the execution and what it has put into the queue. One execution serves one rank's thread, and the GPU of
+/// the queue is current there.
+template <class Gemm, class Groups = no_groups>
+class execution {
+ public:
+  using memory = device_memory;
+
+  /// `gemm` multiplies views of device memory on a `queue`; `groups` is a `mesh_groups` of communicators that move
+  /// device memory in the order of the same stream, or `no_groups`.
+  execution(Gemm& gemm, Groups& groups, workspace& scratch, queue const& on)
+      : gemm_{&gemm}, groups_{&groups}, scratch_{&scratch}, queue_{on} {}
+
+  /// The communicator of `Group`, one of `Groups`.
+  template <class Group>
+  [[nodiscard]] auto& communicator() const {
+    return groups_->template get<Group>();
+  }
+  /// Where scratch and results of a step lie.
+  [[nodiscard]] workspace& scratch() const { return *scratch_; }
+  /// Where its kernels run.
+  [[nodiscard]] cuda::queue const& queue() const { return queue_; }
+
+  /// x [T, I], w [O, I], y [T, O]: y = x w^T. Throws `shape` where they do not fit.
+  template <class X, class W, class Y>
+  void multiply(rows<X, memory> x, matrix<W const, memory> w, rows<Y, memory> y) const {
+    gemm_->multiply(reading(x), w, y, queue_);
+  }
+  /// x [R, I] sorted by expert, counts [E], w [E, O, I], y [R, O]. Throws `shape` where they do not fit.
+  template <class X, class W, class Y>
+  void multiply_grouped(rows<X, memory> x, std::span<index_t const> counts, matrices<W const, memory> w,
+                        rows<Y, memory> y) const {
+    gemm_->multiply_grouped(reading(x), counts, w, y, queue_);
+  }
+  /// x [T, O], w [O, I], y [T, I]: y = x w, the gradient of an input. Throws `shape` where they do not fit.
+  template <class X, class W, class Y>
+  void multiply_transposed(rows<X, memory> x, matrix<W const, memory> w, rows<Y, memory> y) const {
+    gemm_->multiply_transposed(reading(x), w, y, queue_);
+  }
+  /// x [R, O] sorted by expert, counts [E], w [E, O, I], y [R, I]. Throws `shape` where they do not fit.
+  template <class X, class W, class Y>
+  void multiply_transposed_grouped(rows<X, memory> x, std::span<index_t const> counts, matrices<W const, memory> w,
+                                   rows<Y, memory> y) const {
+    gemm_->multiply_transposed_grouped(reading(x), counts, w, y, queue_);
+  }
+  /// dy [T, O], x [T, I], dw [O, I]: dw += dy^T x, the gradient of a weight. Throws `shape` where they do not fit.
+  template <class Dy, class X, class Dw>
+  void accumulate_outer(rows<Dy, memory> dy, rows<X, memory> x, matrix<Dw, memory> dw) const {
+    gemm_->accumulate_outer(reading(dy), reading(x), dw, queue_);
+  }
+  /// dy [R, O] and x [R, I] sorted by expert, counts [E], dw [E, O, I]. Throws `shape` where they do not fit.
+  template <class Dy, class X, class Dw>
+  void accumulate_outer_grouped(rows<Dy, memory> dy, std::span<index_t const> counts, rows<X, memory> x,
+                                matrices<Dw, memory> dw) const {
+    gemm_->accumulate_outer_grouped(reading(dy), counts, reading(x), dw, queue_);
+  }
+
+  /// `kernel(team, row)` for every row < count; which team is a matter of the kernel, see `team_of`.
+  template <class Kernel>
+  void launch(Kernel const& kernel, index_t count) const {
+    launch_rows(kernel, count, queue_);
+  }
+
+  /// Uninitialised memory of the GPU for `count` elements, until the enclosing `workspace::scope` ends.
+  template <class Element>
+  [[nodiscard]] Element* allocate(index_t count) const {
+    return static_cast<Element*>(scratch_->allocate(bytes_of<Element>(count)));
+  }
+  /// The same for objects that the host itself reads and writes, counts among them.
+  template <class Type>
+  [[nodiscard]] Type* allocate_here(index_t count) const {
+    return static_cast<Type*>(scratch_->allocate_here(bytes_of<Type>(count)));
+  }
+  [[nodiscard]] index_t* allocate_counts(index_t count) const { return allocate_here<index_t>(count); }
+  /// data[0 .. count) = 0.
+  template <class Element>
+  void fill_zero(Element* data, index_t count) const {
+    if (count == 0) return;
+    check(cudaMemsetAsync(data, 0, bytes_of<Element>(count), queue_.stream), "cudaMemsetAsync", queue_.rank);
+  }
+  /// See host::execution.
+  [[nodiscard]] workspace::loan lending() const { return workspace::loan{*scratch_}; }
+  template <class Element>
+  [[nodiscard]] Element* lend(index_t count) const {
+    return static_cast<Element*>(scratch_->lend(bytes_of<Element>(count)));
+  }
+  /// This moment, for `keep_only`.
+  [[nodiscard]] workspace::mark now() const { return scratch_->now(); }
+  /// Whether memory was allocated since `then`.
+  [[nodiscard]] bool allocated_since(workspace::mark const& then, void const* data) const {
+    return scratch_->handed_out_since(then, data);
+  }
+  /// Gives back what was allocated since `then`, except `count` elements at `data`, which may move; returns where they
+  /// are.
+  template <class Element>
+  [[nodiscard]] Element* keep_only(workspace::mark const& then, Element* data, index_t count) const {
+    using value = std::remove_const_t<Element>;
+    auto const copy = [this](void* to, void const* from, std::size_t bytes) {
+      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, queue_.stream), "cudaMemcpyAsync", queue_.rank);
+    };
+    return static_cast<Element*>(scratch_->keep_only(then, const_cast<value*>(data), bytes_of<value>(count), copy));
+  }
+
+  /// The counts where a kernel can read them, until the enclosing scope ends.
+  [[nodiscard]] per_row<index_t const, memory> visible(std::span<index_t const> counts) const {
+    auto const count = static_cast<index_t>(counts.size());
+    index_t* const there = allocate<index_t>(count);
+    send_numbers(counts, there, queue_);
+    return {there, extents<tokens>{count}};
+  }
+
+ private:
+  template <class Element>
+  [[nodiscard]] static std::size_t bytes_of(index_t count) {
+    return static_cast<std::size_t>(count) * sizeof(Element);
+  }
+  template <class X>
+  [[nodiscard]] static rows<std::remove_const_t<X> const, memory> reading(rows<X, memory> x) {
+    return rows<std::remove_const_t<X> const, memory>{x};
+  }
+
+  Gemm* gemm_;
+  Groups* groups_;
+  workspace* scratch_;
+  cuda::queue queue_;
+};
+
+}  // namespace cuda
+}  // namespace heddle::inline HEDDLE_ABI
