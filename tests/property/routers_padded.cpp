@@ -4,6 +4,7 @@
 #include "../support/router_trial.hpp"
 
 #include <doctest/doctest.h>
+#include <heddle/dispatcher/direct.hpp>
 #include <heddle/router/choose.hpp>
 #include <heddle/router/compose.hpp>
 #include <heddle/router/drop.hpp>
@@ -26,7 +27,7 @@ layer_bits run_layer(split_of const& split, moe_data const& data, double factor)
   layer_bits all;
   std::mutex mutex;
   std::vector<layer_bits> of_rank(static_cast<std::size_t>(split.ranks));
-  on_ranks<tp, dp, etp, ep, edp>(split.grid(), 1, [&](grid_tools& tools) {
+  on_ranks<tp, dp, etp, ep, edp, joint<etp, ep>>(split.grid(), 1, [&](auto& tools) {
     moe_parameters<double> own{data.layer, tools.grid, tools.rank};
     own.weights.options.capacity_factor = factor;
     range const mine = ceil_chunk::piece(data.x[0], split.ranks, tools.rank);
@@ -80,3 +81,6 @@ void check() {
 TEST_CASE("all_to_all, weights at the origin") { check<all_to_all_dispatcher<>, weight_at::origin>(); }
 TEST_CASE("all_to_all, weights at the activation") { check<all_to_all_dispatcher<>, weight_at::activation>(); }
 TEST_CASE("all_gather, which takes rows as chosen") { check<all_gather_dispatcher<>, weight_at::output>(); }
+TEST_CASE("tokens stored once a rank, which are taken as chosen too") {
+  check<direct_dispatcher<ep, etp, on_overflow::error, deduplicated>, weight_at::output>();
+}

@@ -171,6 +171,7 @@ auto run(Operation operation, Frame& frame, gates<Memory, Weight> x) {
   rows<std::int32_t const, Memory> const ids =
       detail::pack_tokens<std::int32_t, Frame, Memory>(frame, detail::as_rows(frame.routing.ids));
   frame.routing.ids = detail::as_slots(detail::carry(operation, frame, ids));
+  frame.routing.capacity = 0;  // was counted for the tokens of one rank
   frame.routing.brought = true;
   return gates<Memory, Weight>{weights, frame.routing.ids};
 }
