@@ -178,7 +178,9 @@
 #include <heddle/plan/price_dispatch.hpp>
 #include <heddle/plan/price_router.hpp>
 #include <heddle/plan/price_rows.hpp>
+#include <heddle/plan/price_shares.hpp>
 #include <heddle/plan/price_stores.hpp>
+#include <heddle/plan/price_walk.hpp>
 #include <heddle/router/choose.hpp>
 #include <heddle/router/compose.hpp>
 #include <heddle/router/dealt.hpp>

@@ -16,8 +16,8 @@ TEST_CASE("prices of all_to_all") {
 }
 TEST_CASE("prices of all_to_all with gaps, of experts with biases") {
   using expert = glu_expert<sequential, silu, halves, expert_options{.bias = true}>;
-  check_mixtures<all_to_all_dispatcher<ep, etp, aligned_rows<3>>, weight_at::origin, expert>();
-  check_mixtures<all_to_all_dispatcher<ep, etp, aligned_rows<3>>, weight_at::activation, expert>();
+  check_mixtures<all_to_all_dispatcher<ep, etp, aligned_rows<3>>, weight_at::origin, expert>({.biases = true});
+  check_mixtures<all_to_all_dispatcher<ep, etp, aligned_rows<3>>, weight_at::activation, expert>({.biases = true});
 }
 TEST_CASE("prices of experts that align their rows, and compute twice") {
   using expert = glu_expert<aligned<5>, silu, halves, expert_options{.recompute = true}>;

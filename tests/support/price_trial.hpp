@@ -6,10 +6,13 @@
 #include "ranks.hpp"
 
 #include <doctest/doctest.h>
+#include <heddle/expert/glu_expert.hpp>
 #include <heddle/layer/backward.hpp>
 #include <heddle/plan/backward_cost.hpp>
 #include <heddle/router/top_k.hpp>
 #include <heddle/style/expert_parallel.hpp>
+#include <heddle/style/fsdp.hpp>
+#include <heddle/style/shard.hpp>
 #include <vector>
 
 namespace support {
@@ -19,43 +22,69 @@ using heddle::index_t;
 /// Sizes over all ranks; every rank that dispatches brings a token for each expert.
 struct priced_sizes {
   index_t experts = 8, width = 6, ffn = 4, shared = 0, identity = 0;
+  bool biases = false;
 };
 
-/// A rank's parameters: experts cut over ep and etp, the rest whole. Token t chooses experts t and t + experts / 2, by
-/// a recording: on different ranks wherever there are two.
-template <class T>
+/// How parameters lie: whole but for ep and etp, ...
+struct priced_whole {
+  using parts = heddle::glu_expert<>::on_groups<heddle::ep, heddle::etp>;
+  using gate = heddle::placement<>;
+  using fc1 = parts::fc1_weight;
+  using fc2 = parts::fc2_weight;
+  using fc2_bias = parts::fc2_bias;
+};
+using all_experts = heddle::joint<heddle::etp, heddle::ep, heddle::edp>;
+/// ... or shared out over the ranks that have the same experts, and the router over all.
+template <class Shards>
+struct priced_shares {
+  template <class Placement, class Group, class By>
+  using shared = heddle::detail::shared_placement<Placement, Group, By>;
+  using gate = shared<heddle::placement<>, all_experts, heddle::by_rows<>>;
+  using fc1 = shared<priced_whole::fc1, heddle::edp, Shards>;
+  using fc2 = shared<priced_whole::fc2, heddle::edp, Shards>;
+  using fc2_bias = shared<priced_whole::fc2_bias, heddle::edp, Shards>;
+};
+
+/// A rank's parameters. Token t chooses experts t and t + experts / 2, by a recording: on different ranks wherever
+/// there are two.
+template <class T, class Lie>
 struct priced_memory {
   priced_memory(heddle::folding<> const& grid, priced_sizes const& of, int rank) {
-    auto const all = of.experts + of.identity;
-    height = all * grid.size<heddle::tp>();
-    x.assign(static_cast<std::size_t>(height * of.width), T{});
-    gate.assign(static_cast<std::size_t>(all * of.width), T{});
-    auto const at = [](index_t i) { return static_cast<std::size_t>(i); };
-    for (index_t t = 0; t < height; ++t) x[at(t * of.width)] = T{1};
-    index_t const own =
-        heddle::ceil_chunk::piece(of.experts, grid.size<heddle::ep>(), grid.coordinate<heddle::ep>(rank)).size;
-    index_t const f = of.ffn / grid.size<heddle::etp>();
-    ids.resize(at(height * 2));
-    for (index_t t = 0; t < height; ++t) {
-      ids[at(2 * t)] = static_cast<std::int32_t>(t % all);
-      ids[at(2 * t + 1)] = static_cast<std::int32_t>((t + all / 2) % all);
-    }
-    fc1.assign(at(own * 2 * f * of.width), T(0.1));
-    fc2.assign(at(own * of.width * f), T(0.1));
-    bias1.assign(at(own * 2 * f), T(0.2));
-    bias2.assign(at(own * of.width), T(0.3));
-    shared1.assign(at(2 * of.shared * of.width), T(0.1));
-    shared2.assign(at(of.width * of.shared), T(0.1));
-    shared_gate.assign(at(of.width), T(0.1));
     using namespace heddle;
-    weights = {
-        .gate = {{gate.data(), {all, of.width}}, all, of.width, {}},
-        .fc1 = {{fc1.data(), {own, 2 * f, of.width}}, of.experts, 2 * of.ffn, of.width, {bias1.data(), {own, 2 * f}}},
-        .fc2 = {{fc2.data(), {own, of.width, f}}, of.experts, of.width, of.ffn, {bias2.data(), {own, of.width}}},
-        .top_k = 2,
-        .shared = {.fc1 = {{shared1.data(), {2 * of.shared, of.width}}, 2 * of.shared, of.width, {}},
-                   .fc2 = {{shared2.data(), {of.width, of.shared}}, of.width, of.shared, {}},
-                   .gate = {{shared_gate.data(), {1, of.width}}, 1, of.width, {}}}};
+    auto const all = of.experts + of.identity;
+    height = all * grid.size<tp>();
+    x.assign(static_cast<std::size_t>(height * of.width), T(0.5));
+    for (index_t t = 0; t < height; ++t) {
+      ids.push_back(static_cast<std::int32_t>(t % all));
+      ids.push_back(static_cast<std::int32_t>((t + all / 2) % all));
+    }
+    auto const part = [&]<class Cut>(std::type_identity<Cut>, std::vector<T>& memory, shape_t const& whole,
+                                     parameter_kind kind = parameter_kind::weight) {
+      auto const own = detail::sharding<Cut>::part(box::all(whole), kind, weight_order::out_in, grid, rank).shape();
+      index_t count = 1;
+      for (index_t const size : own) count *= size;
+      memory.assign(static_cast<std::size_t>(count), T(0.1));
+      return own;
+    };
+    auto const kind = parameter_kind::bias;
+    auto const g = part(std::type_identity<typename Lie::gate>{}, gate, {all, of.width});
+    auto const a = part(std::type_identity<typename Lie::fc1>{}, fc1, {of.experts, 2 * of.ffn, of.width});
+    auto const b = part(std::type_identity<typename Lie::fc2>{}, fc2, {of.experts, of.width, of.ffn});
+    auto const c = part(std::type_identity<typename Lie::fc1>{}, bias1, {of.experts, 2 * of.ffn}, kind);
+    auto const d = part(std::type_identity<typename Lie::fc2_bias>{}, bias2, {of.experts, of.width}, kind);
+    shared1.assign(static_cast<std::size_t>(2 * of.shared * of.width), T(0.1));
+    shared2.assign(static_cast<std::size_t>(of.width * of.shared), T(0.1));
+    shared_gate.assign(static_cast<std::size_t>(of.width), T(0.1));
+    weights = {.gate = {{gate.data(), {g[0], of.width}}, all, of.width, {}},
+               .fc1 = {{fc1.data(), {a[0], a[1], a[2]}}, of.experts, 2 * of.ffn, of.width, {}},
+               .fc2 = {{fc2.data(), {b[0], b[1], b[2]}}, of.experts, of.width, of.ffn, {}},
+               .top_k = 2,
+               .shared = {.fc1 = {{shared1.data(), {2 * of.shared, of.width}}, 2 * of.shared, of.width, {}},
+                          .fc2 = {{shared2.data(), {of.width, of.shared}}, of.width, of.shared, {}},
+                          .gate = {{shared_gate.data(), {1, of.width}}, 1, of.width, {}}}};
+    if (!of.biases) return;
+    weights.fc1.bias = {bias1.data(), {c[0], c[1]}};
+    weights.fc2.bias = {bias2.data(), {d[0], d[1]}};
   }
   priced_memory(priced_memory const&) = delete;
   priced_memory& operator=(priced_memory const&) = delete;
@@ -75,16 +104,16 @@ inline std::vector<heddle::folding<>> priced_grids() {
 }
 
 /// Runs a step of `Style` and compares what was sent, and what memory was taken, with the bills.
-template <class Style, class T = float>
+template <class Style, class T = float, class Lie = priced_whole>
 void check_prices(heddle::folding<> const& grid, priced_sizes const& of = {}) {
   using namespace heddle;
   using both = joint<etp, ep>;
-  on_ranks<tp, dp, etp, ep, edp, both>(grid, 1, [&](auto& tools) {
-    priced_memory<T> const own{grid, of, tools.rank};
+  on_ranks<tp, dp, etp, ep, edp, both, all_experts>(grid, 1, [&](auto& tools) {
+    priced_memory<T, Lie> const own{grid, of, tools.rank};
     auto const sent = [&] {
       auto const of_group = [&](auto group) { return tools.groups.template get<decltype(group)>().bytes_sent(); };
-      return std::array{of_group(tp{}), of_group(dp{}),  of_group(etp{}),
-                        of_group(ep{}), of_group(edp{}), of_group(both{})};
+      return std::array{of_group(tp{}),  of_group(dp{}),   of_group(etp{}),        of_group(ep{}),
+                        of_group(edp{}), of_group(both{}), of_group(all_experts{})};
     };
     auto const compare = [&](cost_report const& bill, auto const& before, auto const& after) {
       CHECK(after[0] - before[0] == bill.template bytes_sent<tp>());
@@ -93,6 +122,7 @@ void check_prices(heddle::folding<> const& grid, priced_sizes const& of = {}) {
       CHECK(after[3] - before[3] == bill.template bytes_sent<ep>());
       CHECK(after[4] - before[4] == bill.template bytes_sent<edp>());
       CHECK(after[5] - before[5] == bill.template bytes_sent<both>());
+      CHECK(after[6] - before[6] == bill.template bytes_sent<all_experts>());
     };
     layer_shape const shape{.rows = own.height,
                             .width = of.width,
@@ -123,11 +153,11 @@ using priced_mixture = heddle::on_expert_grid<
     heddle::expert_parallel<heddle::top_k<heddle::kernel::softmax_then_top_k<true>>, Dispatcher, Expert, At>>;
 
 template <class Dispatcher, heddle::weight_at At, class Expert>
-void check_mixtures() {
+void check_mixtures(priced_sizes const& of = {}) {
   for (auto const& grid : priced_grids()) {
     CAPTURE(grid.template size<heddle::ep>());
     CAPTURE(grid.template size<heddle::etp>());
-    check_prices<priced_mixture<Dispatcher, At, Expert>>(grid);
+    check_prices<priced_mixture<Dispatcher, At, Expert>>(grid, of);
   }
 }
 

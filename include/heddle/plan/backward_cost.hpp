@@ -153,6 +153,21 @@ struct back_pricer<recompute<sequence<Operations...>>> {
   }
 };
 
+/// Parameters come together again unless they have stayed; the weight pass sums their gradients into the parts.
+template <class Group, class When, class Shards, class Branch>
+struct back_pricer<gathered<Group, When, Shards, Branch>> {
+  template <class P>
+  static constexpr void through(P& p, priced_bundle& bundle, std::size_t at) {
+    std::size_t const step = p.report.count;
+    if (!When::keeps) p.template send_as<Group>("all_gather parameters", 0);
+    pricing_of_shares<P, Group, Shards, Branch> inner{p};
+    back_pricer<Branch>::through(inner, bundle, at);
+    p = inner;
+    if (!When::keeps) p.report.steps[step].bytes_sent = inner.gathered;
+    p.template send_as<Group>("reduce_scatter parameters", inner.scattered);
+  }
+};
+
 }  // namespace detail
 
 /// The bill of `rank` for one backward step, data and weights: the collectives that the conjugates need, twice the
