@@ -50,4 +50,6 @@ TEST_CASE("experts with biases, the second of which one rank of etp adds") {
   check<with_biases, by_experts, weight_at::activation>(6, 5, of);
   check<with_biases, by_rows_of_experts, weight_at::activation>(6, 5, of);
   check<with_biases, by_rows_of_experts, weight_at::output>(4, 3, of);
+  oracle::sizes const few{.tokens = 7, .hidden = 4, .experts = 2, .width = 3};  // some ranks have none
+  check<with_biases, by_rows_of_experts, weight_at::output>(8, 6, few);
 }
