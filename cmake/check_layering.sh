@@ -16,10 +16,14 @@ for_backends="agreement arguments communicator fingerprint one_sided ordered_sum
 # Headers that need no unit test of their own.
 twinless=""
 
-list() {  # the headers of folders, as include paths, sorted
+list() {  # the headers of folders, as include paths, sorted; those for nvcc in the backends that have them
   for folder in "$@"; do
-    [ ! -d "include/heddle/$folder" ] || find "include/heddle/$folder" -name '*.hpp'
+    [ ! -d "include/heddle/$folder" ] || find "include/heddle/$folder" -name '*.hpp' -o -name '*.cuh'
   done | sed 's#^include/##' | LC_ALL=C sort
+}
+
+umbrella_file() {  # where it is; what needs nvcc says so
+  case $1 in cuda) echo include/heddle/heddle.cuh ;; *) echo "include/heddle/$1.hpp" ;; esac
 }
 
 umbrella() {  # the text that one umbrella must have
@@ -33,6 +37,9 @@ umbrella() {  # the text that one umbrella must have
     mpi)
       title="Ranks that are processes of an MPI job."
       members=$(list mpi) ;;
+    cuda)
+      title="Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc."
+      members="heddle/heddle.hpp $(list cuda)" ;;
     checkpoint)
       title="Reading and writing safetensors checkpoints, whole or in shards."
       members=$(list checkpoint) ;;
@@ -110,9 +117,9 @@ check() {
       */*) case " $twinless " in *" $path "*) ;; *) [ -e "$twin" ] || echo "$file: [twin] no $twin" ;; esac ;;
     esac
   done
-  for name in heddle host mpi checkpoint; do
-    [ "$(umbrella $name)" = "$(cat include/heddle/$name.hpp 2>/dev/null)" ] ||
-      echo "include/heddle/$name.hpp: [umbrella] stale; run: sh cmake/check_layering.sh --umbrellas"
+  for name in heddle host mpi cuda checkpoint; do
+    [ "$(umbrella $name)" = "$(cat "$(umbrella_file $name)" 2>/dev/null)" ] ||
+      echo "$(umbrella_file $name): [umbrella] stale; run: sh cmake/check_layering.sh --umbrellas"
   done
 }
 
@@ -184,8 +191,9 @@ case ${1:-} in
   --self-test) self_test ;;
   --umbrellas)
     cd "${2:-$(dirname -- "$self")/..}"
-    for name in heddle host mpi checkpoint; do
-      if [ "$(umbrella $name)" != "$(cat include/heddle/$name.hpp 2>/dev/null)" ]; then umbrella $name >include/heddle/$name.hpp; fi
+    for name in heddle host mpi cuda checkpoint; do
+      file=$(umbrella_file $name)
+      if [ "$(umbrella $name)" != "$(cat "$file" 2>/dev/null)" ]; then umbrella $name >"$file"; fi
     done ;;
   *)
     cd "${1:-$(dirname -- "$self")/..}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # With HEDDLE_ENABLE_CUDA: what this repository compiles with nvcc. Architectures are the builder's, or that of the H100;
-# the headers alone are compiled for the A100 and the B200 as well.
+# row kernels and headers are compiled for the A100 and the B200 as well.
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   find_program(HEDDLE_NVCC nvcc)
   if(NOT HEDDLE_NVCC)
@@ -22,7 +22,7 @@ function(heddle_cuda_options target)
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wconversion -Wshadow -Werror>)
 endfunction()
 
-file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/heddle_headers.cu CONTENT "#include <heddle/heddle.hpp>\n")
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/heddle_headers.cu CONTENT "#include <heddle/heddle.cuh>\n")
 add_library(heddle_nvcc_headers OBJECT ${PROJECT_BINARY_DIR}/heddle_headers.cu)
 set_target_properties(heddle_nvcc_headers PROPERTIES CUDA_ARCHITECTURES "${heddle_every_architecture}")
 heddle_cuda_options(heddle_nvcc_headers)
