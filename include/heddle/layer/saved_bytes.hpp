@@ -3,7 +3,6 @@
 // what a delay costs.
 #pragma once
 
-#include <array>
 #include <heddle/layer/forward.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -107,21 +106,25 @@ void each_view(recomputed<Saved, Pending> const& waiting, Visit const& visit) {
 /// The bytes of all views in something, of each once.
 template <class Views>
 [[nodiscard]] index_t bytes_of_views(Views const& views) {
-  std::array<std::pair<void const*, index_t>, 512> seen{};
+  constexpr std::size_t most = 512;
+  struct {
+    void const* data;
+    index_t bytes;
+  } seen[most];
   std::size_t count = 0;
   index_t sum = 0;
   each_view(views, [&](auto const& view) {
-    std::pair<void const*, index_t> const own{view.data(), view.count() * static_cast<index_t>(sizeof(*view.data()))};
-    if (own.second == 0) return;
+    index_t const bytes = view.count() * static_cast<index_t>(sizeof(*view.data()));
+    if (bytes == 0) return;
     for (std::size_t i = 0; i < count; ++i) {
-      if (seen[i] == own) return;
+      if (seen[i].data == view.data() && seen[i].bytes == bytes) return;
     }
-    if (count == seen.size()) {
-      throw error(error_kind::unsupported, "a step has saved more than " + std::to_string(seen.size()) + " views",
+    if (count == most) {
+      throw error(error_kind::unsupported, "a step has saved more than " + std::to_string(most) + " views",
                   "count the bytes of its parts");
     }
-    seen[count++] = own;
-    sum += own.second;
+    seen[count++] = {view.data(), bytes};
+    sum += bytes;
   });
   return sum;
 }

@@ -56,16 +56,17 @@ template <class Sizes>
 
 }  // namespace detail
 
-/// What one rank owns of a tensor: the product over the axes of the ranges it owns of each.
-struct box {
-  std::vector<std::vector<range>> axes;  ///< the ranges of each axis, in storage order
+/// What one rank owns of a tensor: the product over the axes of the ranges it owns of each. Everybody means `box`; that
+/// is a template so that who includes this and holds no box pays for no vector.
+template <class Range>
+struct basic_box {
+  std::vector<std::vector<Range>> axes;  ///< the ranges of each axis, in storage order
+  using shape_type = std::vector<decltype(Range::size)>;
 
-  // Templates, so that who includes this and holds no box pays for no vector.
   /// The whole of a tensor.
-  template <std::same_as<shape_t> Shape = shape_t>
-  [[nodiscard]] static box all(Shape const& shape) {
-    box result;
-    for (std::int64_t size : shape) result.axes.push_back({range{0, size}});
+  [[nodiscard]] static basic_box all(shape_type const& shape) {
+    basic_box result;
+    for (auto const size : shape) result.axes.push_back({Range{0, size}});
     return result;
   }
   /// Cuts `axis` as `Partition` says for rank `index` of `parts`. Throws `argument` where the box has no such axis, or
@@ -76,24 +77,22 @@ struct box {
     detail::cut_axis<Partition>(axes, axis, parts, index);
   }
   /// The local shape: items owned on each axis.
-  template <std::same_as<shape_t> Shape = shape_t>
-  [[nodiscard]] Shape shape() const {
-    Shape sizes(axes.size());
+  [[nodiscard]] shape_type shape() const {
+    shape_type sizes(axes.size());
     detail::measure_axes(axes, sizes);
     return sizes;
   }
   /// The number of elements owned.
-  template <std::same_as<shape_t> Shape = shape_t>
-  [[nodiscard]] std::int64_t count() const {
-    return detail::product_of(shape<Shape>());
-  }
-  friend bool operator==(box const&, box const&) = default;
+  [[nodiscard]] std::int64_t count() const { return detail::product_of(shape()); }
+  friend bool operator==(basic_box const&, basic_box const&) = default;
 };
+using box = basic_box<range>;
 
 /// Up to `Capacity` ranges of one axis, in storage order.
 template <int Capacity>
 class static_ranges {
  public:
+  using value_type = range;
   /// The number of ranges.
   [[nodiscard]] constexpr std::size_t size() const { return count_; }
   constexpr range operator[](std::size_t index) const { return items_[index]; }
@@ -140,8 +139,8 @@ struct static_box {
   /// The number of elements owned.
   [[nodiscard]] constexpr std::int64_t count() const { return detail::product_of(shape()); }
   /// The same part, for functions that take a `box`.
-  [[nodiscard]] box dynamic() const {
-    box result;
+  [[nodiscard]] auto dynamic() const {
+    basic_box<typename static_ranges<MaxRanges>::value_type> result;
     for (auto const& ranges : axes) result.axes.emplace_back(ranges.begin(), ranges.end());
     return result;
   }
