@@ -45,7 +45,7 @@ inline numbers scores_gradient(score_kind kind, numbers const& z, numbers const&
   for (std::size_t i = 0; i < z.size(); ++i) {
     double slope = s[i] * (1 - s[i]);
     if (kind == score_kind::sqrtsoftplus) slope = s[i] > 0 ? sigmoid(z[i]) / (2 * s[i]) : 0;
-    dz.push_back(ds[i] * slope);
+    dz.push_back(ds[i] == 0 ? 0 : ds[i] * slope);  // also where the slope is no number
   }
   return dz;
 }

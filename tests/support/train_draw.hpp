@@ -33,13 +33,14 @@ class drawing {
   }
 
   void once() {
-    of_.wide = with_.one_in(2);
+    // A hundred and twenty-eight numbers in a row have every expert in both types.
+    of_.expert = static_cast<int>(of_.seed % experts_compiled);
+    of_.wide = of_.seed / experts_compiled % 2 == 0;
     of_.ranks = one_of({1, 2, 3, 4, 6, 8});
     of_.ep = divisor_of(of_.ranks);
     of_.etp = divisor_of(of_.ranks / of_.ep);
     if (with_.one_in(2)) std::swap(of_.ep, of_.etp);
     of_.dispatcher = static_cast<int>(with_.roll(dispatchers));
-    of_.expert = static_cast<int>(with_.roll(experts_compiled));
     of_.delayed = with_.one_in(2);
     of_.threads = with_.one_in(4) ? 2 : 1;
     oracle::sizes sizes = oracle::drawn_sizes(with_);
@@ -50,14 +51,13 @@ class drawing {
         one_of({oddity::none, oddity::none, oddity::none, oddity::all_to_one, oddity::ties, oddity::no_number});
     if (odd == oddity::all_to_one) sizes.expert_bias = true;
     if (odd == oddity::no_number) {
-      // A logit that is no number is never chosen, and by this rule has no gradient; losses see it.
+      // Nobody chooses a logit that is no number while there are others, and it has no part but in losses. A softmax
+      // before the choice would have no numbers at all.
       sizes.router_bias = true;
-      is.score = oracle::score_kind::softmax;
-      is.post = true;
-      is.aux_loss_coeff = is.z_loss_coeff = std::nullopt;
-      is.groups = is.groups_kept = 1;
-      if (is.top_k >= sizes.experts) is.top_k = std::max<index_t>(1, sizes.experts - 1);
-      if (sizes.experts == 1) sizes.experts = 2;
+      sizes.experts = std::max<index_t>(sizes.experts, 2);
+      if (is.top_k == sizes.experts) --is.top_k;
+      if (is.score == oracle::score_kind::softmax) is.post = true;
+      if (!with_.one_in(4)) is.aux_loss_coeff = is.z_loss_coeff = std::nullopt;
     }
     of_.layer = oracle::filled(sizes, is, with_.seed());
     of_.ties = odd == oddity::ties;
