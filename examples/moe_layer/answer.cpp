@@ -3,13 +3,23 @@
 
 #include <filesystem>
 #include <heddle/checkpoint/write.hpp>
+#include <heddle/core/error.hpp>
 
 namespace probe {
 
-void require_writable(std::string const& path) {
-  // A file cannot take the name of a folder, which renaming would say only after the run.
+void require_writable(std::string const& path, std::string const& input) {
   std::error_code unknown;
+  // A file cannot take the name of a folder, which renaming would say only after the run; that of a device it should
+  // not.
   if (std::filesystem::is_directory(path, unknown)) heddle::checkpoint::fail_io("write", path, EISDIR);
+  if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown)) {
+    throw heddle::error(heddle::error_kind::io, "cannot write '" + path + "': not a regular file",
+                        "name a new file, or one to replace");
+  }
+  if (std::filesystem::equivalent(path, input, unknown)) {
+    throw heddle::error(heddle::error_kind::argument, "--out is '" + path + "', the file that --in reads",
+                        "name another file");
+  }
   heddle::checkpoint::atomic_file const can_be_written{path};
 }
 

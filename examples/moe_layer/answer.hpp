@@ -20,8 +20,9 @@ struct answer {
   std::map<std::string, std::vector<T>> gradients{};
 };
 
-/// Throws io where `path` cannot be written; leaves no trace. To be called before work is spent.
-void require_writable(std::string const& path);
+/// Throws io where `path` cannot be written, argument where it is the file `input`; leaves no trace. To be called
+/// before work is spent.
+void require_writable(std::string const& path, std::string const& input);
 
 /// Writes everything in one step: the file is there whole or not at all.
 template <class T>

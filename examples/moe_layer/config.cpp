@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <heddle/checkpoint/format_code.hpp>
+#include <heddle/kernel/select.hpp>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -52,7 +53,8 @@ class fields {
     try {
       object_ = json::parse(text, watch);
     } catch (json::exception const& problem) {
-      refuse(error_kind::format, "config is not JSON: " + std::string{problem.what()},
+      std::string const behind = keys.empty() ? "" : " from the key " + shown(keys.back()) + " on";
+      refuse(error_kind::format, "config is not JSON" + behind + ": " + std::string{problem.what()},
              "write __metadata__.config as a JSON object with top_k");
     }
     if (!object_.is_object())
@@ -152,13 +154,14 @@ config parse_config(std::string const& text, std::string const& where) {
   from.word("group_score", group_names, is.group_score);
   from.word("activation", activation_names, is.activation);
   from.word("glu_layout", layout_names, is.glu_layout);
-  constexpr double most_capacity = 1e6;
   from.coefficient("capacity_factor", is.capacity_factor);
-  if (is.capacity_factor && !(*is.capacity_factor > 0 && *is.capacity_factor <= most_capacity))
-    from.out_of_range("capacity_factor", *is.capacity_factor,
-                      "a number above 0, up to 1e6, or leave it out to drop nothing");
   from.word("drop", drop_names, is.drop);
   from.flag("pad_to_capacity", is.pad_to_capacity);
+  constexpr double most_padded = 1e6;
+  if (is.capacity_factor && !(*is.capacity_factor > 0))
+    from.out_of_range("capacity_factor", *is.capacity_factor, "a number above 0, or leave it out to drop nothing");
+  if (is.pad_to_capacity && is.capacity_factor.value_or(0) > most_padded)
+    from.out_of_range("capacity_factor", *is.capacity_factor, "a number up to 1e6, or leave out pad_to_capacity");
   from.coefficient("aux_loss_coeff", is.aux_loss_coeff);
   from.word("aux_loss", loss_names, is.aux_loss);
   from.count("sequence_length", is.sequence_length);
@@ -175,7 +178,12 @@ void check_config(config const& is, index_t tokens, index_t experts, std::string
   };
   std::string const all = std::to_string(experts) + " experts";
   if (is.top_k > experts) {
-    refuse("top_k", std::to_string(is.top_k) + ", the router has " + all, "use 1 to " + std::to_string(experts));
+    refuse("top_k", std::to_string(is.top_k) + ", the router has " + all,
+           "use 1 to " + std::to_string(std::min(experts, heddle::kernel::most_slots)));
+  }
+  if (is.top_k > heddle::kernel::most_slots) {
+    refuse("top_k", std::to_string(is.top_k) + ", more than a token can choose",
+           "use 1 to " + std::to_string(heddle::kernel::most_slots));
   }
   if (is.score_order == order_kind::post && is.score != score_kind::softmax) {
     refuse("score_order",
@@ -193,6 +201,15 @@ void check_config(config const& is, index_t tokens, index_t experts, std::string
     refuse("groups_kept", std::to_string(is.groups_kept) + " of " + std::to_string(is.groups) + " groups",
            "use 1 to " + std::to_string(is.groups));
   }
+  bool const chooses_groups = is.groups_kept < is.groups;
+  if (chooses_groups && is.groups > heddle::kernel::most_groups) {
+    refuse("groups", std::to_string(is.groups) + ", more than can be compared",
+           "use up to " + std::to_string(heddle::kernel::most_groups) + ", or keep all");
+  }
+  if (chooses_groups && is.groups_kept > heddle::kernel::most_slots) {
+    refuse("groups_kept", std::to_string(is.groups_kept) + ", more than a token can choose",
+           "use 1 to " + std::to_string(heddle::kernel::most_slots) + ", or keep all");
+  }
   index_t const size = experts / is.groups;
   if (is.top_k > is.groups_kept * size) {
     refuse("groups_kept",
@@ -201,7 +218,7 @@ void check_config(config const& is, index_t tokens, index_t experts, std::string
            "use " + std::to_string((is.top_k + size - 1) / size) + " to " + std::to_string(is.groups) +
                ", or top_k up to " + std::to_string(is.groups_kept * size));
   }
-  if (is.groups > 1 && is.group_score == group_kind::top2 && size < 2) {
+  if (chooses_groups && is.group_score == group_kind::top2 && size < 2) {
     refuse("group_score", "\"top2\" with groups of " + std::to_string(size) + " expert",
            "use max or topm, or groups up to " + std::to_string(experts / 2));
   }

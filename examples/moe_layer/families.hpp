@@ -4,8 +4,8 @@
 #pragma once
 
 #include "choice.hpp"
-#include "config.hpp"
 #include "execution.hpp"
+#include "problem.hpp"
 #include <memory>
 
 namespace probe {
@@ -59,6 +59,13 @@ class shared : public trained<T> {
   virtual rows_of<T> forward(bench<T> const& with, rows_of<T> tokens) = 0;
   virtual rows_of<T> backward(bench<T> const& with, rows_of<T> gradient) = 0;
 };
+
+/// Whether the experts run with biases: those that are given, zeros in place of others.
+template <class T>
+[[nodiscard]] bool with_biases(problem<T> const& of, choice const& chosen) {
+  return chosen.recompute || of.find(tensor_name::gate_up_bias) != nullptr ||
+         of.find(tensor_name::down_bias) != nullptr;
+}
 
 /// The members that the settings and the user ask for. Throws unsupported for what the build does not have.
 template <class T>

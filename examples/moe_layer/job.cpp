@@ -5,6 +5,7 @@
 #include "parameters.hpp"
 #include <heddle/kernel/add.hpp>
 #include <heddle/kernel/balance_bias.hpp>
+#include <heddle/kernel/capacity.hpp>
 #include <heddle/layer/gradients.hpp>
 
 namespace probe {
@@ -40,7 +41,7 @@ class step {
         with_{with},
         router_{make_router<T>(of.settings)},
         transport_{make_transport<T>(chosen)},
-        expert_{make_expert<T>(of.settings, chosen, of.biased())} {
+        expert_{make_expert<T>(of.settings, chosen, with_biases(of, chosen))} {
     if (of.find(tensor_name::shared_down_proj) != nullptr)
       shared_ = make_shared_expert<T>(of.settings, of.find(tensor_name::shared_gate_weight) != nullptr);
   }
@@ -90,6 +91,25 @@ class step {
   std::unique_ptr<shared<T>> shared_;
 };
 
+/// The most rows that an expert gets from one rank where they are filled up to its capacity; 0 where they are not.
+/// Throws argument for more rows than can be numbered.
+template <class T>
+index_t padded_rows(problem<T> const& of, choice const& chosen) {
+  config const& is = of.settings;
+  if (!is.pad_to_capacity || !is.capacity_factor) return 0;
+  index_t const most = own_tokens(of.tokens, chosen.ranks, 0).size;
+  index_t const rows = heddle::kernel::expert_capacity(most, is.top_k, of.experts, *is.capacity_factor);
+  constexpr index_t countable = 0x7fffffff;
+  if (rows * of.experts > countable) {
+    throw heddle::error(heddle::error_kind::argument,
+                        "config.capacity_factor is " + std::to_string(*is.capacity_factor) + ": " +
+                            std::to_string(of.experts) + " experts padded to " + std::to_string(rows) +
+                            " rows each have more than " + std::to_string(countable),
+                        "use a smaller factor, or leave out pad_to_capacity");
+  }
+  return rows;
+}
+
 /// Entries of each expert among the tokens of all ranks.
 template <class T>
 std::vector<std::int64_t> counted(communicator& world, problem<T> const& of, std::span<index_t const> own) {
@@ -117,9 +137,10 @@ std::vector<T> updated_bias(problem<T> const& of, std::vector<std::int64_t> cons
 
 template <class T>
 void require_supported(problem<T> const& of, choice const& chosen) {
+  static_cast<void>(padded_rows(of, chosen));
   static_cast<void>(make_router<T>(of.settings));
   static_cast<void>(make_transport<T>(chosen));
-  static_cast<void>(make_expert<T>(of.settings, chosen, of.biased()));
+  static_cast<void>(make_expert<T>(of.settings, chosen, with_biases(of, chosen)));
 }
 
 template <class T>
@@ -129,11 +150,14 @@ answer<T> run_layer(communicator& world, problem<T> const& of, choice const& cho
   gemm products;
   heddle::host::workspace scratch;
   execution on{products, groups, scratch, chosen.threads};
-  parameters<T> const mine{of, mesh, world.rank()};
+  parameters<T> const mine{of, mesh, world.rank(), with_biases(of, chosen)};
   heddle::range const own = own_tokens(of.tokens, chosen.ranks, world.rank());
   auto const padding = std::make_unique<bool[]>(static_cast<std::size_t>(own.size));
   step_state state;
   state.inputs.first_token = own.begin;
+  // What fills an expert up comes on top of the tokens that a receive buffer has room for by itself.
+  if (index_t const rows = padded_rows(of, chosen))
+    state.inputs.room = chosen.etp * chosen.ep * ((of.experts + chosen.ep - 1) / chosen.ep) * rows;
   if (!of.padding.empty()) {
     std::copy_n(of.padding.begin() + own.begin, own.size, padding.get());
     state.inputs.padding = {padding.get(), heddle::extents<heddle::tokens>{own.size}};

@@ -2,6 +2,7 @@
 #include "options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdlib>
 #include <heddle/core/error.hpp>
 #include <span>
@@ -36,12 +37,29 @@ int processes_started() {
   return 0;
 }
 
+/// What is not a number at all; its range is judged later.
+template <class Number>
+void count(std::string const& option, std::string const& text, Number& to, std::string const& fits) {
+  auto const [end, code] = std::from_chars(text.data(), text.data() + text.size(), to);
+  if (code == std::errc{} && end == text.data() + text.size()) return;
+  throw error(error_kind::argument, option + " is \"" + text + "\"", "use " + fits);
+}
+
+constexpr int most_ranks = 64;
+
 struct texts {
   std::string dispatcher = "all_to_all", expert = "grouped", weight_at = "output", comm = "threads";
+  std::string ranks = "1", ep = "1", etp = "1", threads = "0", deadline = "60";
 };
 
 void settle(options& result, texts const& given) {
   choice& chosen = result.chosen;
+  std::string const up_to = "1 to " + std::to_string(most_ranks);
+  count("--ranks", given.ranks, chosen.ranks, up_to);
+  count("--ep", given.ep, chosen.ep, up_to);
+  count("--etp", given.etp, chosen.etp, up_to);
+  count("--threads", given.threads, chosen.threads, "1 to 1024, or 0 to share the machine");
+  count("--deadline", given.deadline, chosen.deadline, "a number from 0.001");
   chosen.transport = named<transport_kind>("--comm", given.comm, transport_names);
   chosen.dispatcher = named<dispatcher_kind>("--dispatcher", given.dispatcher, dispatcher_names);
   chosen.expert = named<expert_kind>("--expert", given.expert, expert_names);
@@ -81,7 +99,6 @@ std::string divisors(int count) {
 }  // namespace
 
 void check_mesh(choice const& chosen) {
-  constexpr int most_ranks = 64;
   for (auto const& [name, value] : {std::pair{"--ranks", chosen.ranks}, {"--ep", chosen.ep}, {"--etp", chosen.etp}}) {
     if (value < 1 || value > most_ranks) {
       throw error(error_kind::argument, std::string{name} + " is " + std::to_string(value),
@@ -109,9 +126,10 @@ options parse_options(int argc, char** argv) {
                  "safetensors file: hidden [T,H], router.weight [E,H], gate_up_proj [E,2F,H], down_proj [E,H,F] and "
                  "optional tensors, all F32 or all F64; __metadata__.config is a JSON object with top_k");
   app.add_option("--out", result.out, "safetensors file to write output, routing, losses and gradients to");
-  app.add_option("--ranks", chosen.ranks, "number of ranks")->capture_default_str();
-  app.add_option("--ep", chosen.ep, "expert parallel size")->capture_default_str();
-  app.add_option("--etp", chosen.etp, "tensor parallel size inside an expert; ep x etp divides the ranks")
+  app.add_option("--ranks", given.ranks, "number of ranks")->type_name("INT")->capture_default_str();
+  app.add_option("--ep", given.ep, "expert parallel size")->type_name("INT")->capture_default_str();
+  app.add_option("--etp", given.etp, "tensor parallel size inside an expert; ep x etp divides the ranks")
+      ->type_name("INT")
       ->capture_default_str();
   app.add_option("--dispatcher", given.dispatcher, listed(dispatcher_names))->capture_default_str();
   app.add_option("--expert", given.expert, listed(expert_names))->capture_default_str();
@@ -120,9 +138,11 @@ options parse_options(int argc, char** argv) {
   app.add_option("--comm", given.comm, "threads, or mpi under mpirun -np RANKS")->capture_default_str();
   app.add_flag("--recompute", chosen.recompute, "compute the activation again in the backward pass");
   app.add_flag("--delay-wgrad", chosen.delay_wgrad, "weight gradients behind all data gradients");
-  app.add_option("--threads", chosen.threads,
-                 "threads inside a rank (default: the machine's, divided among the ranks)");
-  app.add_option("--deadline", chosen.deadline, "seconds a rank waits for the others")->capture_default_str();
+  app.add_option("--threads", given.threads, "threads inside a rank (default: the machine's, divided among the ranks)")
+      ->type_name("INT");
+  app.add_option("--deadline", given.deadline, "seconds a rank waits for the others")
+      ->type_name("FLOAT")
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
     settle(result, given);

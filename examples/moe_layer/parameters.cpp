@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parameters.hpp"
 
+#include <algorithm>
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/expert/plain_expert.hpp>
 #include <heddle/style/shard.hpp>
@@ -70,7 +71,7 @@ void each_run(heddle::shape_t const& shape, box const& part, Visit const& visit)
 range own_tokens(index_t tokens, int ranks, int rank) { return heddle::balanced::piece(tokens, ranks, rank); }
 
 template <class T>
-parameters<T>::parameters(problem<T> const& of, heddle::expert_mesh const& mesh, int rank) {
+parameters<T>::parameters(problem<T> const& of, heddle::expert_mesh const& mesh, int rank, bool biases) {
   using heddle::extents;
   config const& is = of.settings;
   // The part of a tensor; zeros where the file has none and somebody wants it.
@@ -114,7 +115,7 @@ parameters<T>::parameters(problem<T> const& of, heddle::expert_mesh const& mesh,
   weights_.expert_bias = vector(name::expert_bias);
   weights_.fc1 = expert_matrix(name::gate_up_proj);
   weights_.fc2 = expert_matrix(name::down_proj);
-  if (of.biased()) {
+  if (biases) {
     weights_.fc1.bias = expert_bias(name::gate_up_bias, weights_.fc1.full_out);
     weights_.fc2.bias = expert_bias(name::down_bias, of.hidden);
   }
@@ -125,7 +126,9 @@ parameters<T>::parameters(problem<T> const& of, heddle::expert_mesh const& mesh,
   weights_.route_scale = is.scale;
   weights_.groups = is.groups;
   weights_.groups_kept = is.groups_kept;
-  weights_.options = {.capacity_factor = is.capacity_factor.value_or(1),
+  // An expert cannot get more than every token: from a factor of E on nothing is dropped, and rooms stay countable.
+  double const most = is.pad_to_capacity ? is.capacity_factor.value_or(1) : static_cast<double>(of.experts);
+  weights_.options = {.capacity_factor = std::min(is.capacity_factor.value_or(1), most),
                       .aux_coeff = is.aux_loss_coeff.value_or(0),
                       .z_coeff = is.z_loss_coeff.value_or(0),
                       .sequence_length = is.sequence_length};

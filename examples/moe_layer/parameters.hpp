@@ -15,7 +15,8 @@ namespace probe {
 template <class T>
 class parameters {
  public:
-  parameters(problem<T> const& of, heddle::expert_mesh const& mesh, int rank);
+  /// With `biases` the experts have some; zeros stand in for those that are not given.
+  parameters(problem<T> const& of, heddle::expert_mesh const& mesh, int rank, bool biases);
   parameters(parameters const&) = delete;
   parameters& operator=(parameters const&) = delete;
   [[nodiscard]] weights_of<T> const& weights() const { return weights_; }

@@ -228,10 +228,12 @@ problem<T> read_as(contents const& from, config const& settings, sizes const& is
 
 any_problem read_problem(std::string const& path) {
   contents const from{path};
-  config const settings = parse_config(from.config_text(), path);
+  config settings = parse_config(from.config_text(), path);
   sizes const is = measure(from);
   check_shapes(from, settings, is);
   check_config(settings, is.tokens, is.experts, path);
+  // Where every group stays none is judged, however many there are and whatever would score them.
+  if (settings.groups_kept == settings.groups) settings.groups = settings.groups_kept = 1;
   if (from.type() == stored_dtype::f32) return read_as<float>(from, settings, is);
   return read_as<double>(from, settings, is);
 }

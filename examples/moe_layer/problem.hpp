@@ -50,10 +50,6 @@ struct problem {
     auto const found = tensors.find(name);
     return found == tensors.end() ? nullptr : &found->second;
   }
-  /// Whether the experts have biases; one that is given alone has zeros beside it.
-  [[nodiscard]] bool biased() const {
-    return find(tensor_name::gate_up_bias) != nullptr || find(tensor_name::down_bias) != nullptr;
-  }
   [[nodiscard]] bool backward() const { return find(tensor_name::grad_output) != nullptr; }
 };
 

@@ -13,7 +13,7 @@ namespace {
 any_problem prepare(options const& given, choice& chosen) {
   if (given.problem) std::rethrow_exception(given.problem);
   any_problem result = read_problem(given.in);
-  require_writable(given.out);
+  require_writable(given.out, given.in);
   std::visit([&](auto const& of) { require_supported(of, chosen); }, result);
   if (chosen.threads == 0) {
     int const machine = static_cast<int>(std::thread::hardware_concurrency());

@@ -6,6 +6,7 @@
 #include "../support/oracle_draw.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace {
@@ -207,14 +208,42 @@ TEST_CASE("config values out of range, or that do not fit the layer") {
   for (std::string const name : {"aux_loss_coeff", "z_loss_coeff", "bias_update_rate", "capacity_factor"})
     range("\"" + name + "\":-0.5", "config." + name + " is -0.5", "use a number of at least 0");
   range("\"capacity_factor\":0", "config.capacity_factor is 0", "use a number above 0");
-  range("\"capacity_factor\":1e300", "config.capacity_factor is 1e+300", "use a number above 0, up to 1e6");
-  range("\"scale\":1e999", "config is not JSON", "");
+  range("\"pad_to_capacity\":true,\"capacity_factor\":1e300", "config.capacity_factor is 1e+300",
+        "use a number up to 1e6, or leave out pad_to_capacity");
+  range("\"scale\":1e999", "config is not JSON from the key 'scale' on", "");
+  range("\"scale\":NaN", "config is not JSON from the key 'scale' on", "");
   range("\"pad_to_capacity\":true", "config.pad_to_capacity is true without capacity_factor", "give capacity_factor");
   range("\"sequence_length\":0", "config.sequence_length is 0", "use 1 to ");
   range("\"aux_loss\":\"sequence\",\"aux_loss_coeff\":0.1", "config.sequence_length is missing",
         "give a divisor of the 6 tokens");
   range("\"aux_loss\":\"sequence\",\"aux_loss_coeff\":0.1,\"sequence_length\":4",
         "config.sequence_length is 4, the 6 tokens are no multiple of it", "use a divisor of 6");
+}
+
+TEST_CASE("more choices or groups than a token can have") {
+  auto const many = [](oracle::settings const& is, std::string const& text, std::string const& hint) {
+    fails({oracle::filled({.tokens = 2, .hidden = 2, .experts = 514, .width = 1}, is, 5), dtype::f32},
+          {"in.safetensors: " + text, "Fix: " + hint});
+  };
+  many({.top_k = 33}, "config.top_k is 33, more than a token can choose", "use 1 to 32");
+  many({.top_k = 515}, "config.top_k is 515, the router has 514 experts", "use 1 to 32");
+  many({.top_k = 1, .groups = 257, .groups_kept = 2}, "config.groups is 257, more than can be compared",
+       "use up to 256, or keep all");
+  fails({oracle::filled({.tokens = 2, .hidden = 2, .experts = 80, .width = 1},
+                        {.top_k = 1, .groups = 40, .groups_kept = 33}, 5),
+         dtype::f32},
+        {"config.groups_kept is 33, more than a token can choose", "Fix: use 1 to 32, or keep all"});
+}
+
+TEST_CASE("experts filled up with more rows than can be numbered") {
+  fails({oracle::filled({.tokens = 4400, .hidden = 1, .experts = 2, .width = 1},
+                        {.top_k = 2, .capacity_factor = 1e6, .pad_to_capacity = true}, 5),
+         dtype::f32},
+        {"capacity_factor is 1000000", "Fix: use a "});
+  fails({oracle::filled({.tokens = 1200, .hidden = 1, .experts = 2, .width = 1},
+                        {.top_k = 2, .capacity_factor = 1e6, .pad_to_capacity = true}, 5),
+         dtype::f32},
+        {"config.capacity_factor is 1000000", "2 experts padded to 1200000000 rows", "Fix: use a smaller factor"});
 }
 
 TEST_CASE("a mesh that does not fit, and which one would") {
@@ -240,7 +269,13 @@ TEST_CASE("names and options") {
   refuse("--expert none", "use one of sequential, grouped, aligned");
   refuse("--weight-at home", "use one of input, activation, output, origin");
   refuse("--comm smoke", "use one of threads, mpi");
-  refuse("--ranks two", "--ranks");
+  refuse("--ranks two", "--ranks is \"two\" Fix: use 1 to 64");
+  refuse("--ranks 2.5", "--ranks is \"2.5\" Fix: use 1 to 64");
+  refuse("--ranks ''", "--ranks is \"\" Fix: use 1 to 64");
+  refuse("--ep 4294967298", "--ep is \"4294967298\" Fix: use 1 to 64");
+  refuse("--etp 2x", "--etp is \"2x\" Fix: use 1 to 64");
+  refuse("--threads many", "--threads is \"many\" Fix: use 1 to 1024");
+  refuse("--deadline soon", "--deadline is \"soon\" Fix: use a number from 0.001");
   refuse("--colour red", "--colour");
   refuse("--deadline 0", "--deadline is 0");
   refuse("--deadline nan", "use a number from 0.001");
@@ -285,6 +320,27 @@ TEST_CASE("an output that cannot be written is refused before the run") {
   refused(in + "/out", "Not a directory");
   refused(folder.path().string(), "Is a directory");
   CHECK(std::distance(std::filesystem::directory_iterator{folder.path()}, {}) == 1);
+}
+
+TEST_CASE("an output that is the input, by whatever name, or no file at all, is refused") {
+  scratch const folder;
+  std::string const in = folder.file("in.safetensors");
+  whole().write(in);
+  std::string const before = process::text_of_file(in);
+  std::filesystem::create_hard_link(in, folder.file("hard"));
+  std::filesystem::create_symlink(in, folder.file("soft"));
+  REQUIRE(mkfifo(folder.file("pipe").c_str(), 0600) == 0);
+  auto const refused = [&](std::string const& name, std::string const& text) {
+    process::result const done = process::moe_layer("--in " + in + " --out " + folder.file(name));
+    CHECK(done.code == 1);
+    CHECK(done.lines().size() == 1);
+    CHECK_MESSAGE(done.err.find(text) != std::string::npos, done.err);
+    CHECK(process::text_of_file(in) == before);
+    CHECK(std::distance(std::filesystem::directory_iterator{folder.path()}, {}) == 4);
+  };
+  for (std::string const name : {"in.safetensors", "./in.safetensors", "hard", "soft"})
+    refused(name, "--out is '" + folder.file(name) + "', the file that --in reads Fix: name another file");
+  refused("pipe", "cannot write '" + folder.file("pipe") + "': not a regular file");
 }
 
 TEST_CASE("processes: a mistake is said once, and the job ends") {

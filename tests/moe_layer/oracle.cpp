@@ -37,13 +37,16 @@ std::string text_of(mesh const& on) {
   return "--ranks " + std::to_string(on.ranks) + " --ep " + std::to_string(on.ep) + " --etp " + std::to_string(on.etp);
 }
 
-/// Runs the probe and compares; on success nothing is said.
-void agrees(oracle::layer of, dtype type, mesh const& on, std::string const& policies) {
+/// Runs the probe and compares; on success nothing is said. `config` says the layer's settings in other words.
+void agrees(oracle::layer of, dtype type, mesh const& on, std::string const& policies,
+            std::optional<std::string> const& config = {}) {
   if (type == dtype::f32) of = process::in_float(of);
   scratch const folder;
   std::string const in = folder.file("in.safetensors");
   std::string const out = folder.file("out.safetensors");
-  process::input{of, type}.write(in);
+  process::input from{of, type};
+  if (config) from.config = config;
+  from.write(in);
   std::string const arguments = text_of(on) + " " + policies + (of.is.weight_at_input ? " --weight-at input" : "");
   CAPTURE(arguments);
   CAPTURE(oracle::config_text(of.is));
@@ -72,9 +75,7 @@ std::string one_of(oracle::dice& with, char const* const (&names)[Count]) {
 }
 
 std::string drawn_policies(oracle::dice& with, oracle::settings const& is) {
-  std::string dispatcher = one_of(with, dispatchers);
-  if (is.pad_to_capacity && dispatcher == "direct") dispatcher = "flex";  // direct has no room for rows of nobody
-  return "--dispatcher " + dispatcher + " --expert " + one_of(with, experts) +
+  return "--dispatcher " + one_of(with, dispatchers) + " --expert " + one_of(with, experts) +
          (is.weight_at_input ? "" : " --weight-at " + one_of(with, places)) + (with.one_in(2) ? " --recompute" : "") +
          (with.one_in(2) ? " --delay-wgrad" : "");
 }
@@ -132,6 +133,29 @@ TEST_CASE("one bias of two, and a router that sees no token") {
   of.padding.assign(5, true);
   of.is.aux_loss_coeff = of.is.z_loss_coeff = of.is.capacity_factor = 1;
   agrees(of, dtype::f64, {2, 2, 1}, "");
+}
+
+TEST_CASE("groups that all stay are as none, however small and many") {
+  oracle::layer const of = oracle::filled({.tokens = 5, .experts = 40}, {.top_k = 3}, 25);
+  agrees(of, dtype::f64, {2, 2, 1}, "", R"({"top_k": 3, "groups": 40})");
+  agrees(of, dtype::f64, {2, 2, 1}, "", R"({"top_k": 3, "groups": 40, "groups_kept": 40, "group_score": "max"})");
+}
+
+TEST_CASE("a capacity beyond every count drops nothing") {
+  for (double const factor : {1e6, 1e18, 1e300}) {
+    oracle::layer const of = oracle::filled({.tokens = 7, .experts = 3}, {.top_k = 2, .capacity_factor = factor}, 26);
+    agrees(of, dtype::f64, {2, 1, 1}, "");
+  }
+}
+
+TEST_CASE("experts filled up with more rows than there are tokens, under every dispatcher") {
+  oracle::layer const of =
+      oracle::filled({.tokens = 7, .experts = 3},
+                     {.top_k = 2, .capacity_factor = 5, .pad_to_capacity = true, .aux_loss_coeff = 1}, 27);
+  for (char const* const dispatcher : dispatchers) {
+    for (mesh const& on : {mesh{2, 2, 1}, mesh{4, 1, 2}})
+      agrees(of, dtype::f64, on, std::string{"--dispatcher "} + dispatcher + " --expert aligned");
+  }
 }
 
 TEST_CASE("random layers under random policies on random meshes") {
