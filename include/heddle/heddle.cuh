@@ -12,5 +12,7 @@
 #include <heddle/cuda/launch.cuh>
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/numbers.cuh>
+#include <heddle/cuda/queue.hpp>
+#include <heddle/cuda/self_communicator.hpp>
 #include <heddle/cuda/team.cuh>
 #include <heddle/cuda/workspace.hpp>

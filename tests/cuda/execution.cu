@@ -31,7 +31,7 @@ class bench {
   [[nodiscard]] cuda::queue queue() const {
     return {.stream = stream_, .processors = cuda::device{}.processors(), .rank = 0};
   }
-  [[nodiscard]] auto execution() { return cuda::execution<int, cuda::no_groups>{nothing_, none_, *scratch_, queue()}; }
+  [[nodiscard]] auto execution() { return cuda::execution<int>{nothing_, none_, none_, *scratch_, queue()}; }
 
   /// Data on the GPU that is all ones in its bytes where nothing else is given: what is not written shows.
   template <class T>

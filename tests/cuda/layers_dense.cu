@@ -34,7 +34,7 @@ struct any_groups {
   }
   any_group one;
 };
-using backend = cuda::execution<any_gemm, any_groups>;
+using backend = cuda::execution<any_gemm, any_groups, any_groups>;
 static_assert(execution<backend>);
 
 template <class Layer, class Weights>
@@ -48,6 +48,17 @@ using mlp = layer<packed_colwise<tp>, gated<tp>, rowwise<tp>>;
 index_t gated_mlp(backend& on, linear<bf16, gpu> up, linear<bf16, gpu> down, rows<bf16 const, gpu> x,
                   rows<bf16, gpu> dy) {
   return step<mlp>(on, std::tuple{up, down}, x, dy);
+}
+
+using sequence_mlp = layer<sequence_parallel<tp>, packed_colwise<tp, two_segments, sharded<tokens>>, gated<tp>,
+                           rowwise<tp, sharded<tokens>>>;
+index_t sequence(backend& on, norm_weight<bf16, gpu> norm, linear<bf16, gpu> up, linear<bf16, gpu> down,
+                 rows<bf16 const, gpu> x, rows<bf16, gpu> dy) {
+  activation<bf16 const, gpu> const part{x, x.size<hidden>()};
+  auto const [y, saved] = forward<sequence_mlp>(on, std::tuple{norm, up, down}, part);
+  auto const [dx, gradients] =
+      backward<sequence_mlp>(on, std::tuple{norm, up, down}, saved, activation<bf16, gpu>{dy, dy.size<hidden>()});
+  return y.data.count() + dx.data.count();
 }
 
 }  // namespace compiled

@@ -16,20 +16,26 @@ struct no_groups {};
 /// Stands where `host::execution` stands, for layers whose counts the host knows. Everything is the caller's and
 /// outlives the execution and what it has put into the queue. One execution serves one rank's thread, and the GPU of
 /// the queue is current there.
-template <class Gemm, class Groups = no_groups>
+template <class Gemm, class Groups = no_groups, class Numbers = no_groups>
 class execution {
  public:
   using memory = device_memory;
 
   /// `gemm` multiplies views of device memory on a `queue`; `groups` is a `mesh_groups` of communicators that move
-  /// device memory in the order of the same stream, or `no_groups`.
-  execution(Gemm& gemm, Groups& groups, workspace& scratch, queue const& on)
-      : gemm_{&gemm}, groups_{&groups}, scratch_{&scratch}, queue_{on} {}
+  /// device memory in the order of the same stream, `numbers` one of communicators of host memory over the same ranks:
+  /// counts go by it. Either may be `no_groups`.
+  execution(Gemm& gemm, Groups& groups, Numbers& numbers, workspace& scratch, queue const& on)
+      : gemm_{&gemm}, groups_{&groups}, numbers_{&numbers}, scratch_{&scratch}, queue_{on} {}
 
   /// The communicator of `Group`, one of `Groups`.
   template <class Group>
   [[nodiscard]] auto& communicator() const {
     return groups_->template get<Group>();
+  }
+  /// The communicator of `Group` for what the host knows.
+  template <class Group>
+  [[nodiscard]] auto& numbers() const {
+    return numbers_->template get<Group>();
   }
   /// Where scratch and results of a step lie.
   [[nodiscard]] workspace& scratch() const { return *scratch_; }
@@ -90,8 +96,7 @@ class execution {
   /// data[0 .. count) = 0.
   template <class Element>
   void fill_zero(Element* data, index_t count) const {
-    if (count == 0) return;
-    check(cudaMemsetAsync(data, 0, bytes_of<Element>(count), queue_.stream), "cudaMemsetAsync", queue_.rank);
+    queue_.clear(data, bytes_of<Element>(count));
   }
   /// See host::execution.
   [[nodiscard]] workspace::loan lending() const { return workspace::loan{*scratch_}; }
@@ -110,9 +115,7 @@ class execution {
   template <class Element>
   [[nodiscard]] Element* keep_only(workspace::mark const& then, Element* data, index_t count) const {
     using value = std::remove_const_t<Element>;
-    auto const copy = [this](void* to, void const* from, std::size_t bytes) {
-      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, queue_.stream), "cudaMemcpyAsync", queue_.rank);
-    };
+    auto const copy = [this](void* to, void const* from, std::size_t bytes) { queue_.copy(to, from, bytes); };
     return static_cast<Element*>(scratch_->keep_only(then, const_cast<value*>(data), bytes_of<value>(count), copy));
   }
 
@@ -136,6 +139,7 @@ class execution {
 
   Gemm* gemm_;
   Groups* groups_;
+  Numbers* numbers_;
   workspace* scratch_;
   cuda::queue queue_;
 };

@@ -2,18 +2,11 @@
 // Runs a row kernel on a GPU: a team a row, in the order of a stream.
 #pragma once
 
-#include <heddle/cuda/error.hpp>
+#include <heddle/cuda/queue.hpp>
 #include <heddle/cuda/team.cuh>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace cuda {
-
-/// Where launches go: all of one rank, in the order of one stream.
-struct queue {
-  cudaStream_t stream = nullptr;
-  int processors = 1;  ///< of the GPU, see `device`
-  int rank = -1;       ///< for errors
-};
 
 /// The team that takes one row of a kernel: a warp, or the block of `Kernel::lanes` threads that the kernel asks for.
 /// Never a matter of how many rows there are: a row's bits must not depend on its neighbours.

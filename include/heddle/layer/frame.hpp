@@ -21,6 +21,14 @@ template <class Type, class Execution>
   }
 }
 
+/// The communicator of `Group` for numbers of the host: of the execution itself, unless its communicators move data
+/// that is elsewhere.
+template <class Group, class Execution>
+[[nodiscard]] auto& numbers_of(Execution& execution) {
+  if constexpr (requires { execution.template numbers<Group>(); }) return execution.template numbers<Group>();
+  else return execution.template communicator<Group>();
+}
+
 }  // namespace detail
 
 /// No gradients are wanted.
@@ -70,6 +78,12 @@ class frame {
   template <class Group>
   [[nodiscard]] auto& communicator() const {
     return execution_->template communicator<Group>();
+  }
+
+  /// The same for what the host knows: counts, one number a rank.
+  template <class Group>
+  [[nodiscard]] auto& numbers() const {
+    return detail::numbers_of<Group>(*execution_);
   }
 
   /// Uninitialised scratch for `count` elements, until the step ends.

@@ -50,7 +50,7 @@ template <class Group, class Frame, class Rule>
   if (all_can_tell) return here;
   auto const flags = frame.counts(static_cast<std::size_t>(by.ranks));
   index_t const own = here ? 1 : 0;
-  frame.template communicator<Group>().all_gather(std::span<index_t const>{&own, 1}, flags);
+  frame.template numbers<Group>().all_gather(std::span<index_t const>{&own, 1}, flags);
   return sum_of(flags) > 0;
 }
 

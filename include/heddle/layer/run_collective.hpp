@@ -60,7 +60,7 @@ template <class Frame, class Element, class Memory>
 template <class Group, class Frame>
 [[nodiscard]] std::span<index_t const> exchange_rows(Frame& frame, index_t own) {
   if (auto known = frame.template rows_of<Group>(); !known.empty()) return known;
-  auto& group = frame.template communicator<Group>();
+  auto& group = frame.template numbers<Group>();
   auto counts = frame.counts(static_cast<std::size_t>(group.size()));
   group.all_gather(std::span<index_t const>{&own, 1}, counts);
   frame.template remember_rows<Group>(counts);

@@ -71,7 +71,7 @@ struct experts_at<joint<ExpertTensor, ExpertParallel>> {
 
 template <class Group, class Frame>
 void exchange_counts(Frame& frame) {
-  auto& group = frame.template communicator<Group>();
+  auto& group = frame.template numbers<Group>();
   auto& routing = frame.routing;
   if (routing.exchanged) return;
   [[maybe_unused]] host_sync const waits{frame.execution()};  // the exchange wants counts on the host
@@ -150,7 +150,7 @@ auto run(all_gather<Group, tokens, as_given>, Frame& frame, activation<Element, 
     auto const parts = static_cast<std::size_t>(group.size());
     auto gathered = frame.counts(parts * routing.chunks.size());
     auto heights = frame.counts(parts);
-    group.all_gather(routing.chunks, gathered);
+    frame.template numbers<Group>().all_gather(routing.chunks, gathered);
     for (std::size_t r = 0; r < parts; ++r) {
       heights[r] =
           detail::sum_of(std::span<index_t const>{gathered}.subspan(r * routing.chunks.size(), routing.chunks.size()));

@@ -39,7 +39,7 @@ template <class Group, class Frame>
 /// One number from each rank to each rank, on the host.
 template <class Group, class Frame>
 void exchange_token_counts(Frame& frame) {
-  auto& group = frame.template communicator<Group>();
+  auto& group = frame.template numbers<Group>();
   auto& routing = frame.routing;
   if (routing.exchanged) return;
   [[maybe_unused]] host_sync const waits{frame.execution()};

@@ -34,7 +34,8 @@ template <class Frame>
 /// Adds up what every rank has counted of its tokens, over the groups that they are dealt over.
 template <class Number, class Frame, class... Groups, class... States>
 void sum_over(Frame& frame, placement<on<Groups, States>...>, [[maybe_unused]] std::span<Number> sums) {
-  (frame.template communicator<Groups>().all_reduce(sums), ...);
+  if constexpr (std::is_same_v<Number, index_t>) (frame.template numbers<Groups>().all_reduce(sums), ...);
+  else (frame.template communicator<Groups>().all_reduce(sums), ...);
 }
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <heddle/kernel/balance_bias.hpp>
+#include <heddle/layer/frame.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -16,7 +17,7 @@ void update_expert_bias(Execution& execution, std::span<Real> bias, std::span<in
   auto const experts = static_cast<index_t>(counts.size());
   std::span<index_t> const sums{execution.allocate_counts(experts), counts.size()};
   for (std::size_t e = 0; e < counts.size(); ++e) sums[e] = counts[e];
-  (execution.template communicator<Groups>().all_reduce(sums), ...);
+  (detail::numbers_of<Groups>(execution).all_reduce(sums), ...);
   kernel::update_expert_bias(bias, std::span<index_t const>{sums}, rate, Rule);
 }
 

@@ -142,3 +142,38 @@ TEST_CASE("frame: objects of the host lie in the data's memory only where that i
   close_execution same;
   CHECK(detail::allocate_here<double>(same, 1) == &same.number);
 }
+
+namespace {
+
+struct group_of_data {
+  int moves = 1;
+};
+struct group_of_numbers {
+  int tells = 2;
+};
+struct two_kinds {
+  using memory = host_memory;
+  group_of_data data;
+  group_of_numbers told;
+  template <class Group>
+  group_of_data& communicator() {
+    return data;
+  }
+  template <class Group>
+  group_of_numbers& numbers() {
+    return told;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("frame: what the host knows goes its own way where the execution has one") {
+  two_kinds backend;
+  step_state<host_memory> state;
+  int const weights = 0;
+  frame<two_kinds, int> const step{backend, weights, state};
+  CHECK(step.communicator<tp>().moves == 1);
+  CHECK(step.numbers<tp>().tells == 2);
+  own_backend plain;
+  CHECK(&detail::numbers_of<tp>(plain) == &plain.communicator<tp>());
+}
