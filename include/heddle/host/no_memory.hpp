@@ -8,13 +8,13 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace host {
 
-/// Throws `words()`, an `error`; where making it takes memory that is not there, one of `error_kind::workspace` alone.
+/// Throws `words()`, an `error`; where making it takes memory that is not there, one that has nothing but a kind.
 template <class Words>
-[[noreturn]] void throw_in_words(Words const& words) {
+[[noreturn]] void throw_in_words(Words const& words, error_kind kind = error_kind::workspace) {
   try {
     throw words();
   } catch (std::bad_alloc const&) {}
-  throw error(error_kind::workspace, {});
+  throw error(kind, {});
 }
 
 /// body(), where a std::bad_alloc becomes an `error` of `error_kind::workspace` that says what memory was for.

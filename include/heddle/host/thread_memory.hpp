@@ -6,10 +6,8 @@
 #include <cstddef>
 #include <cstring>
 #include <heddle/collective/fingerprint.hpp>
-#include <heddle/core/error.hpp>
+#include <heddle/host/no_memory.hpp>
 #include <memory>
-#include <new>
-#include <string>
 #include <vector>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -38,9 +36,16 @@ class thread_memory {
     }
     verdict const result = self.meet(print, &made, nullptr);
     if (!result.good()) {
-      throw error(result.kind, result.text + " of " + std::to_string(bytes) + " bytes",
-                  "free memory or ask for less: a capacity or fewer tokens a rank", self.world_rank(self.rank()))
-          .blames(self.world_rank(result.culprit), "symmetric", sequence);
+      int const own = self.world_rank(self.rank());
+      int const culprit = self.world_rank(result.culprit);
+      error_kind const kind = print.complaint != nullptr ? error_kind::workspace : result.kind;
+      throw_in_words(
+          [&] {
+            return error(kind, result.text + " of " + std::to_string(bytes) + " bytes",
+                         "free memory or ask for less: a capacity or fewer tokens a rank", own)
+                .blames(culprit, "symmetric", sequence);
+          },
+          kind);
     }
     for (int peer = 0; peer < self.size(); ++peer) {
       buffers_[static_cast<std::size_t>(peer)] = *self.template sent_by<std::shared_ptr<std::byte[]>>(peer);
