@@ -152,7 +152,8 @@ class expert_trial {
       }
     };
     try {
-      on_ranks<heddle::tp, heddle::dp, heddle::etp, heddle::ep, heddle::edp>(grid, threads, [&](auto& tools) {
+      using both = heddle::joint<heddle::etp, heddle::ep>;
+      on_ranks<heddle::tp, heddle::dp, heddle::etp, heddle::ep, heddle::edp, both>(grid, threads, [&](auto& tools) {
         std::map<std::string, std::vector<T>> memory;
         std::map<std::string, box> own;
         auto const cut_to = [&](std::string const& name, tensor const& whole, box const& part) {
