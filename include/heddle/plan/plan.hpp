@@ -29,18 +29,16 @@ struct plan_match {
   [[nodiscard]] constexpr bool found() const { return count == 1; }
 };
 
-/// What `verify` saw.
-struct plan_report {
-  std::vector<std::string> unmatched;  ///< parameters without a rule
-  std::vector<std::string> ambiguous;  ///< parameters that several rules claim
-  std::vector<std::string> unused;     ///< rules no parameter met
+/// What `verify` saw; a template, so that only its users pay for vectors.
+template <class Name>
+struct basic_plan_report {
+  std::vector<Name> unmatched;  ///< parameters without a rule
+  std::vector<Name> ambiguous;  ///< parameters that several rules claim
+  std::vector<Name> unused;     ///< rules no parameter met
   /// Whether every parameter has one rule and every rule a parameter.
-  template <class Names = std::vector<std::string>>  // a template, so that only its users pay for vectors
-  [[nodiscard]] bool clean() const {
-    auto const none = [](Names const& names) { return names.empty(); };
-    return none(unmatched) && none(ambiguous) && none(unused);
-  }
+  [[nodiscard]] bool clean() const { return unmatched.empty() && ambiguous.empty() && unused.empty(); }
 };
+using plan_report = basic_plan_report<std::string>;
 
 /// What a caller accepts; everything else is an error.
 struct plan_allowance {
@@ -97,25 +95,12 @@ struct plan {
     return at<0, Rules...>(match.index, function);
   }
 
-  /// Holds every rule against every name.
-  [[nodiscard]] static plan_report verify(std::span<std::string const> names) {
-    plan_report report;
-    std::array<bool, size + 1> used{};
-    for (std::string const& name : names) {
-      plan_match const match = find(name);
-      if (match.count == 0) report.unmatched.push_back(name);
-      else if (match.count > 1) report.ambiguous.push_back(name);
-      else used[match.index] = true;
-    }
-    for (std::size_t i = 0; i < size; ++i) {
-      if (!used[i]) report.unused.emplace_back(patterns[i]);
-    }
-    return report;
-  }
+  /// Holds every rule against every name: a `plan_report`.
+  [[nodiscard]] static auto verify(std::span<std::string const> names) { return verify_all(names); }
 
   /// `verify`, and an error of `error_kind::plan` that names what is wrong and not allowed.
   static void check(std::span<std::string const> names, plan_allowance allowed = {}) {
-    plan_report const report = verify(names);
+    auto const report = verify_all(names);
     if (!report.ambiguous.empty() && !allowed.ambiguous)
       throw error(error_kind::plan, "several rules claim " + list(report.ambiguous),
                   "make the patterns exclusive, or allow ambiguity, where the first rule counts");
@@ -142,7 +127,23 @@ struct plan {
     return error(error_kind::plan, std::string{match.count == 0 ? "no rule for " : "several rules claim "}.append(name),
                  match.count == 0 ? "add a rule to the plan" : "make the patterns exclusive");
   }
-  [[nodiscard]] static std::string list(std::vector<std::string> const& names) {
+  template <class Name>
+  [[nodiscard]] static auto verify_all(std::span<Name const> names) {
+    basic_plan_report<Name> report;
+    std::array<bool, size + 1> used{};
+    for (Name const& name : names) {
+      plan_match const match = find(name);
+      if (match.count == 0) report.unmatched.push_back(name);
+      else if (match.count > 1) report.ambiguous.push_back(name);
+      else used[match.index] = true;
+    }
+    for (std::size_t i = 0; i < size; ++i) {
+      if (!used[i]) report.unused.emplace_back(patterns[i]);
+    }
+    return report;
+  }
+  template <class Names>
+  [[nodiscard]] static std::string list(Names const& names) {
     constexpr std::size_t most = 5;
     std::string text;
     for (std::size_t i = 0; i < names.size() && i < most; ++i) text.append(i == 0 ? "" : ", ").append(names[i]);
