@@ -155,6 +155,7 @@
 #include <heddle/layer/update_expert_bias.hpp>
 #include <heddle/layer/value.hpp>
 #include <heddle/layer/walk.hpp>
+#include <heddle/layer/walk_abreast.hpp>
 #include <heddle/layer/walk_back.hpp>
 #include <heddle/layer/walk_leading.hpp>
 #include <heddle/layer/walk_weights.hpp>
@@ -191,6 +192,7 @@
 #include <heddle/router/losses.hpp>
 #include <heddle/router/sinkhorn.hpp>
 #include <heddle/router/top_k.hpp>
+#include <heddle/sequence/abreast.hpp>
 #include <heddle/sequence/combinators.hpp>
 #include <heddle/sequence/describe.hpp>
 #include <heddle/sequence/entries.hpp>

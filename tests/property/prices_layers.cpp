@@ -26,6 +26,12 @@ TEST_CASE("prices of a shared expert beside the routed ones, gated or not") {
   }
 }
 
+TEST_CASE("prices of a shared expert that is cut over tp") {
+  using cut = shared_expert<sequence<glu<silu>>, true, tp>;
+  using lie = priced_cut<cut>;
+  for (auto const& grid : priced_grids()) check_prices<with_shared<plain, cut>, float, lie>(grid, {.shared = 5});
+}
+
 TEST_CASE("prices of experts that return their input: half of the choices stay at home") {
   using layer =
       on_expert_grid<with_identity_experts<chooser, all_to_all_dispatcher<>, glu_expert<>, weight_at::origin>>;

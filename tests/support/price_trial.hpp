@@ -32,11 +32,19 @@ struct priced_whole {
   using fc1 = parts::fc1_weight;
   using fc2 = parts::fc2_weight;
   using fc2_bias = parts::fc2_bias;
+  using shared1 = heddle::placement<>;
+  using shared2 = heddle::placement<>;
+};
+/// ... with the shared expert cut, ...
+template <class Shared>
+struct priced_cut : priced_whole {
+  using shared1 = typename Shared::fc1_weight;
+  using shared2 = typename Shared::fc2_weight;
 };
 using all_experts = heddle::joint<heddle::etp, heddle::ep, heddle::edp>;
 /// ... or shared out over the ranks that have the same experts, and the router over all.
 template <class Shards>
-struct priced_shares {
+struct priced_shares : priced_whole {
   template <class Placement, class Group, class By>
   using shared = heddle::detail::shared_placement<Placement, Group, By>;
   using gate = shared<heddle::placement<>, all_experts, heddle::by_rows<>>;
@@ -72,15 +80,15 @@ struct priced_memory {
     auto const b = part(std::type_identity<typename Lie::fc2>{}, fc2, {of.experts, of.width, of.ffn});
     auto const c = part(std::type_identity<typename Lie::fc1>{}, bias1, {of.experts, 2 * of.ffn}, kind);
     auto const d = part(std::type_identity<typename Lie::fc2_bias>{}, bias2, {of.experts, of.width}, kind);
-    shared1.assign(static_cast<std::size_t>(2 * of.shared * of.width), T(0.1));
-    shared2.assign(static_cast<std::size_t>(of.width * of.shared), T(0.1));
+    auto const e = part(std::type_identity<typename Lie::shared1>{}, shared1, {2 * of.shared, of.width});
+    auto const f = part(std::type_identity<typename Lie::shared2>{}, shared2, {of.width, of.shared});
     shared_gate.assign(static_cast<std::size_t>(of.width), T(0.1));
     weights = {.gate = {{gate.data(), {g[0], of.width}}, all, of.width, {}},
                .fc1 = {{fc1.data(), {a[0], a[1], a[2]}}, of.experts, 2 * of.ffn, of.width, {}},
                .fc2 = {{fc2.data(), {b[0], b[1], b[2]}}, of.experts, of.width, of.ffn, {}},
                .top_k = 2,
-               .shared = {.fc1 = {{shared1.data(), {2 * of.shared, of.width}}, 2 * of.shared, of.width, {}},
-                          .fc2 = {{shared2.data(), {of.width, of.shared}}, of.width, of.shared, {}},
+               .shared = {.fc1 = {{shared1.data(), {e[0], e[1]}}, 2 * of.shared, of.width, {}},
+                          .fc2 = {{shared2.data(), {f[0], f[1]}}, of.width, of.shared, {}},
                           .gate = {{shared_gate.data(), {1, of.width}}, 1, of.width, {}}}};
     if (!of.biases) return;
     weights.fc1.bias = {bias1.data(), {c[0], c[1]}};

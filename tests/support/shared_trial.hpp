@@ -17,12 +17,28 @@
 
 namespace support {
 
-/// W ranks in ep x etp x edp; tokens are dealt to all of them.
+/// W ranks in ep x etp x edp, and for what is dense in tp x dp. Tokens are dealt over dp; the ranks of tp have the same
+/// ones, or parts of them.
 struct shared_mesh {
-  int ranks = 1, expert = 1, tensor = 1;
+  int ranks = 1, expert = 1, tensor = 1, dense = 1;
+  bool parts = false;
   [[nodiscard]] heddle::folding<> grid() const {
-    return {heddle::dense_mesh{1, ranks}, heddle::expert_mesh{tensor, expert, ranks / expert / tensor}};
+    return {heddle::dense_mesh{dense, ranks / dense}, heddle::expert_mesh{tensor, expert, ranks / expert / tensor}};
   }
+  [[nodiscard]] heddle::range tokens_of(index_t tokens, int rank) const {
+    auto const all = grid();
+    auto const own = heddle::balanced::piece(tokens, ranks / dense, all.coordinate<heddle::dp>(rank));
+    if (!parts) return own;
+    auto const inner = heddle::balanced::piece(own.size, dense, all.coordinate<heddle::tp>(rank));
+    return {own.begin + inner.begin, inner.size};
+  }
+};
+/// The shared expert of a layer: it says how its matrices lie.
+template <class Style>
+struct shared_of;
+template <class Layer, class Shared>
+struct shared_of<heddle::with_shared<Layer, Shared>> {
+  using type = Shared;
 };
 
 /// What runs on the second lane: nothing, the branches that may, or the weight pass of a step besides.
@@ -52,7 +68,7 @@ bool same_run(shared_run<T> const& a, shared_run<T> const& b) {
 }
 
 /// A rank's parameters and its part of the batch.
-template <class T>
+template <class T, class Shared>
 struct shared_memory_of {
   using fc1_style = heddle::both<heddle::grouped_gemm<heddle::ep>, heddle::packed_colwise<heddle::etp>>;
   using fc2_style = heddle::both<heddle::grouped_gemm<heddle::ep>, heddle::rowwise<heddle::etp>>;
@@ -61,14 +77,19 @@ struct shared_memory_of {
     auto const grid = mesh.grid();
     for (auto const& [name, whole] : layer.tensors) {
       box part = box::all(whole.shape);
-      if (name == "hidden" || name == "grad_output")
-        part.axes[0] = {heddle::balanced::piece(whole[0], mesh.ranks, rank)};
+      if (name == "hidden" || name == "grad_output") part.axes[0] = {mesh.tokens_of(whole[0], rank)};
       if (name == "gate_up_proj") part = heddle::shard_weight<fc1_style>(whole.shape, grid, rank);
       if (name == "down_proj") part = heddle::shard_weight<fc2_style>(whole.shape, grid, rank);
+      auto const lies = [&]<class Cut>(std::type_identity<Cut>) {
+        return heddle::detail::sharding<Cut>::part(part, heddle::parameter_kind::weight, heddle::weight_order::out_in,
+                                                   grid, rank);
+      };
+      if (name == "shared.gate_up_proj") part = lies(std::type_identity<typename Shared::fc1_weight>{});
+      if (name == "shared.down_proj") part = lies(std::type_identity<typename Shared::fc2_weight>{});
       parts.emplace(name, part);
       data[name] = cut<T>(whole, part);
     }
-    heddle::range const mine = heddle::balanced::piece(layer.tokens(), mesh.ranks, rank);
+    heddle::range const mine = mesh.tokens_of(layer.tokens(), rank);
     if (!layer.padding.empty()) {
       padded = std::make_unique<bool[]>(static_cast<std::size_t>(mine.size + 1));
       for (index_t t = 0; t < mine.size; ++t) padded[oracle::at(t)] = layer.padding[oracle::at(mine.begin + t)];
@@ -102,7 +123,8 @@ struct shared_memory_of {
  private:
   [[nodiscard]] heddle::linear<T> linear(std::string const& name, oracle::layer const& layer) const {
     tensor const& whole = layer.at(name);
-    return {.weight = matrix_of(data.at(name), whole[0], whole[1]), .full_out = whole[0], .full_in = whole[1]};
+    shape_t const shape = parts.at(name).shape();
+    return {.weight = matrix_of(data.at(name), shape[0], shape[1]), .full_out = whole[0], .full_in = whole[1]};
   }
   [[nodiscard]] heddle::expert_linear<T> experts(std::string const& name, oracle::layer const& layer) const {
     tensor const& whole = layer.at(name);
@@ -112,8 +134,8 @@ struct shared_memory_of {
 };
 
 /// A step of `Style`; with `second_lane::weights` its weight pass runs while the rank goes on with another step.
-template <class Style, class T, class Execution>
-std::vector<shared_part<T>> shared_step(Execution& execution, shared_memory_of<T> const& own, second_lane how) {
+template <class Style, class T, class Shared, class Execution>
+std::vector<shared_part<T>> shared_step(Execution& execution, shared_memory_of<T, Shared> const& own, second_lane how) {
   auto state = own.state();
   auto const [y, saved] = heddle::forward<Style>(execution, own.weights, own.in("hidden"), state);
   auto const gradients = heddle::zero_gradients(execution, own.weights);
@@ -153,7 +175,7 @@ shared_run<T> run_shared(oracle::layer const& layer, shared_mesh const& mesh, se
   shared_run<T> result(static_cast<std::size_t>(mesh.ranks));
   auto const grid = mesh.grid();
   on_ranks<heddle::tp, heddle::dp, heddle::etp, heddle::ep, heddle::edp>(grid, 1, [&](auto& tools) {
-    shared_memory_of<T> const own{layer, mesh, tools.rank};
+    shared_memory_of<T, typename shared_of<Style>::type> const own{layer, mesh, tools.rank};
     auto& mine = result[static_cast<std::size_t>(tools.rank)];
     heddle::host::reference_gemm gemm;
     heddle::host::workspace scratch;

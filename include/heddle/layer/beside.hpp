@@ -49,6 +49,22 @@ struct lane_guard {
   }
 };
 
+/// What a lane computes by, and the rank's place in its groups, which says how parameters are cut. The communicators
+/// are read only: a lane sends nothing.
+template <class Lane, class Execution>
+class among_ranks : public Lane {
+ public:
+  among_ranks(Lane const& lane, Execution const& rank) : Lane{lane}, rank_{&rank} {}
+
+  template <class Group>
+  [[nodiscard]] auto const& communicator() const {
+    return rank_->template communicator<Group>();
+  }
+
+ private:
+  Execution const* rank_;
+};
+
 /// Starts body(frame) on the lane, or runs it now. The job and its result lie in the rank's workspace.
 template <class Frame, class Body>
 auto run_beside(Frame& frame, Body const& body) {
@@ -59,11 +75,12 @@ auto run_beside(Frame& frame, Body const& body) {
   auto* const result = allocate_here<result_type>(execution, 1);
   if constexpr (has_lane<execution_type>) {
     if (auto* const lane = execution.lane(); lane != nullptr) {
-      using lane_execution = std::remove_reference_t<decltype(lane->execution())>;
-      auto work = [result, body, on = &lane->execution(), weights = &frame.weights(), inputs = frame.inputs] {
+      using lane_execution = among_ranks<std::remove_cvref_t<decltype(lane->execution())>, execution_type>;
+      auto work = [result, body, lane, rank = &execution, weights = &frame.weights(), inputs = frame.inputs] {
         step_state<typename execution_type::memory> state;
         state.inputs = inputs;
-        heddle::frame<lane_execution, std::remove_cvref_t<decltype(*weights)>> own{*on, *weights, state};
+        lane_execution on{lane->execution(), *rank};
+        heddle::frame<lane_execution, std::remove_cvref_t<decltype(*weights)>> own{on, *weights, state};
         new (result) result_type(body(own));
       };
       using job_type = decltype(work);

@@ -6,6 +6,7 @@
 #include <heddle/layer/fsdp.hpp>
 #include <heddle/layer/layer.hpp>
 #include <heddle/layer/run.hpp>
+#include <heddle/layer/walk_abreast.hpp>
 #include <heddle/layer/walk_leading.hpp>
 
 namespace heddle::inline HEDDLE_ABI {

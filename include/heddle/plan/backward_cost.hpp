@@ -88,6 +88,14 @@ struct back_pricer<join<Branches...>> {
      ...);
   }
 };
+template <class... Branches>
+struct back_pricer<abreast<Branches...>> {
+  template <class P>
+  static constexpr void through(P& p, priced_bundle& bundle, std::size_t at) {
+    std::size_t i = 0;
+    (price_branch_back<Branches>(p, bundle.values[i++], at), ...);
+  }
+};
 template <std::size_t Port, class Branch>
 struct back_pricer<on_port<Port, Branch>> {
   template <class P>

@@ -9,6 +9,7 @@
 #include <heddle/plan/price_rows.hpp>
 #include <heddle/plan/price_shares.hpp>
 #include <heddle/plan/price_stores.hpp>
+#include <heddle/sequence/abreast.hpp>
 #include <heddle/sequence/leading.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -98,6 +99,15 @@ struct pricer<join<Branches...>> {
     ((bundle.values[i] = price_branch<Branches>(p, bundle.values[i]), ++i), ...);
     bundle.count = 1;
     for (std::size_t sums = 1; sums < sizeof...(Branches); ++sums) p.keep(bundle.values[0]);
+  }
+};
+template <class... Branches>
+struct pricer<abreast<Branches...>> {
+  static constexpr std::size_t entries = (std::size_t{0} + ... + pricer<Branches>::entries);
+  template <class P>
+  static constexpr void through(P& p, priced_bundle& bundle) {
+    std::size_t i = 0;
+    ((bundle.values[i] = price_branch<Branches>(p, bundle.values[i]), ++i), ...);
   }
 };
 template <std::size_t Port, class Branch>
