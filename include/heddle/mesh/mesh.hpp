@@ -85,7 +85,7 @@ class mesh {
   template <class Group>
   [[nodiscard]] constexpr int stride() const {
     int product = 1;
-    for (std::size_t i = 0; i < index_of_v<Group, groups>; ++i) product *= sizes_[i];
+    for (std::size_t i = 0; i != index_of_v<Group, groups>; ++i) product *= sizes_[i];
     return product;
   }
   /// The index of `rank` in its `Group`, which may be a `joint` one; 0 for a group this mesh does not have.

@@ -63,7 +63,7 @@ struct unique<type_list<Types...>> {
   static constexpr found first = [] {
     std::array<type_id, sizeof...(Types) + 1> const ids{id_of<Types>..., type_id::none};
     found result;
-    for (std::size_t i = 0; i < sizeof...(Types); ++i) {
+    for (std::size_t i = 0; i != sizeof...(Types); ++i) {
       bool seen = false;
       for (std::size_t j = 0; j < result.count && !seen; ++j)
         seen = ids[static_cast<std::size_t>(result.at[j])] == ids[i];
