@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory of a layer with losses, capacity, noise and logits in f64, from a dry step: exact where nothing is dropped
-// or all is padded.
+// The memory of a layer with losses, capacity, noise and logits in f64, from a dry step: exact, though it does not know
+// which of the choices are dropped.
 #include "../support/moe_trial.hpp"
 
 #include <doctest/doctest.h>
@@ -62,6 +62,7 @@ void compare(double capacity) {
 }  // namespace
 
 TEST_CASE("as chosen, with room for all") { compare<own_router<balance_over::tokens, expert_room::as_chosen>>(8); }
+TEST_CASE("as chosen, with room for half") { compare<own_router<balance_over::tokens, expert_room::as_chosen>>(0.5); }
 TEST_CASE("padded, and a balance of sequences") {
   compare<own_router<balance_over::sequences, expert_room::to_capacity>>(0.5);
 }

@@ -41,15 +41,13 @@ template <class Style>
 std::string unlike_dry_linear(tokens_are how = tokens_are::whole, width_is input = width_is::whole) {
   return everywhere(how, [&](auto& tools, index_t own) {
     index_t const out = 10;
-    index_t const in = 7;
+    index_t const in = 8;
     box const part = shard_weight<Style>({out, in}, tools.grid, tools.rank);
     box const bias_part = shard_bias<Style>({out}, tools.grid, tools.rank);
-    std::vector<float> const w(static_cast<std::size_t>(part.count() + 1), 0.5F), b(11, 0.25F), x(5 * 7 + 1, 1.0F);
-    linear<float> const weights{{w.data(), {part.shape()[0], part.shape()[1]}},
-                                out,
-                                in,
-                                {b.data(), extents<hidden>{bias_part.shape()[0]}}};
-    index_t const width = input == width_is::whole ? in : ceil_chunk::piece(in, tools.grid.world(), tools.rank).size;
+    std::vector<float> const w(static_cast<std::size_t>(part.count() + 1), 0.5F), b(11, 0.25F), x(5 * 8 + 1, 1.0F);
+    linear<float> const weights{
+        {w.data(), {part.shape()[0], part.shape()[1]}}, out, in, {b.data(), extents<hidden>{bias_part.shape()[0]}}};
+    index_t const width = input == width_is::whole ? in : part.shape()[1];
     activation<float const> const rows{rows_of(x, own, width), in};
     return unlike_dry<Style, tp>(tools, weights, rows, {});
   });
@@ -62,6 +60,7 @@ TEST_CASE("linear styles") {
   CHECK(unlike_dry_linear<colwise_gather_output<tp>>() == "");
   CHECK(unlike_dry_linear<packed_colwise<tp>>() == "");
   CHECK(unlike_dry_linear<rowwise<tp>>(tokens_are::whole, width_is::part) == "");
+  CHECK(unlike_dry_linear<packed_rowwise<tp>>(tokens_are::whole, width_is::part) == "");
   CHECK(unlike_dry_linear<rowwise_split_input<tp>>() == "");
   CHECK(unlike_dry_linear<packed_colwise<tp, two_segments, sharded<tokens>>>(tokens_are::parts) == "");
   CHECK(unlike_dry_linear<replicated_linear>() == "");
@@ -73,10 +72,22 @@ TEST_CASE("parameters that are gathered for a use, and those that stay") {
 }
 
 TEST_CASE("norms") {
-  std::string const found = everywhere(tokens_are::parts, [](auto& tools, index_t own) {
-    std::vector<float> const w(7, 0.5F), x(5 * 7 + 1, 1.0F);
-    norm_weight<float> const weights{vector_of(w)};
-    return unlike_dry<sequence_parallel<tp>, tp>(tools, weights, rows_of(x, own, 7), {});
+  auto const check = []<class Style>(std::type_identity<Style>, tokens_are how) {
+    return everywhere(how, [](auto& tools, index_t own) {
+      std::vector<float> const w(7, 0.5F), x(5 * 7 + 1, 1.0F);
+      norm_weight<float> const weights{vector_of(w)};
+      return unlike_dry<Style, tp>(tools, weights, rows_of(x, own, 7), {});
+    });
+  };
+  CHECK(check(std::type_identity<sequence_parallel<tp>>{}, tokens_are::parts) == "");
+  CHECK(check(std::type_identity<replicated_norm>{}, tokens_are::whole) == "");
+}
+
+TEST_CASE("two results") {
+  std::string const found = everywhere(tokens_are::whole, [](auto& tools, index_t own) {
+    std::vector<float> const w(9 * 7, 0.5F), x(5 * 7 + 1, 1.0F);
+    sliced_linear<float> const weights{{.weight = matrix_of(w, 9, 7), .full_out = 9, .full_in = 7}, 5};
+    return unlike_dry<mla_kv_a_proj<tp>, tp>(tools, weights, rows_of(x, own, 7), {});
   });
   CHECK(found == "");
 }

@@ -36,7 +36,8 @@ step_bytes whole_step(Execution& execution, Weights const& weights, X const& x, 
   auto const [y, saved] = heddle::forward<Style>(execution, weights, x, state);
   found.forward = in_use();
   found.saved = heddle::saved_bytes(saved);
-  auto const data = heddle::backward_data<Style>(execution, weights, saved, borrow(y));
+  auto const data =
+      heddle::backward_data<Style>(execution, weights, saved, heddle::detail::borrowed(heddle::detail::as_bundle(y)));
   found.data = in_use();
   found.pending = heddle::pending_bytes(data.pending);
   auto const gradients = heddle::zero_gradients(execution, weights);

@@ -100,6 +100,35 @@ TEST_CASE("a dry step counts gathered parameters beside the rest, to the byte") 
   });
 }
 
+TEST_CASE("a workspace of as much as a dry step says is enough, lent memory among it, and with a byte less it is not") {
+  using style = fsdp<packed_colwise<tp>, dp>;
+  support::on_ranks<tp, dp>(mesh<tp, dp>{1, 1}, 1, [](auto& tools) {
+    std::vector<float> const w(22 * 5, 0.5F), x(20, 1.0F);
+    linear<float> const weights{support::matrix_of(w, 22, 5), 22, 5};
+    auto const step = [&](auto& execution) {
+      static_cast<void>(both_passes<style>(execution, weights, support::rows_of(x, 4, 5), {}, [] { return 0U; }));
+    };
+    host::dry_execution dry{tools.groups};
+    step(dry);
+    CHECK(dry.limit_bytes() > dry.peak_bytes());
+    CHECK(dry.limit_bytes() <= dry.peak_bytes() + dry.lent_peak_bytes());
+    auto const run_with = [&](std::size_t limit) {
+      host::workspace scratch{limit};
+      host::execution execution{tools.gemm, tools.groups, scratch};
+      step(execution);
+    };
+    run_with(dry.limit_bytes());
+    try {
+      run_with(dry.limit_bytes() - 1);
+      CHECK(false);
+    } catch (error const& problem) {
+      CHECK(problem.kind() == error_kind::workspace);
+    }
+    dry.clear();
+    CHECK(dry.limit_bytes() == 0);
+  });
+}
+
 TEST_CASE("memory that a step does not have is not touched: a layer too large for this machine is counted") {
   using layer = packed_colwise<tp>;
   host::self_communicator alone;
