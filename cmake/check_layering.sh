@@ -38,8 +38,8 @@ umbrella() {  # the text that one umbrella must have
       title="Ranks that are processes of an MPI job."
       members=$(list mpi) ;;
     cuda)
-      title="Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc."
-      members="heddle/heddle.hpp $(list cuda)" ;;
+      title="Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc. Who includes <heddle/cuda/cublas_gemm.hpp> links cuBLAS."
+      members="heddle/heddle.hpp $(list cuda | grep -v '/cublas' || :)" ;;
     checkpoint)
       title="Reading and writing safetensors checkpoints, whole or in shards."
       members=$(list checkpoint) ;;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc.
+// Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc. Who includes <heddle/cuda/cublas_gemm.hpp> links cuBLAS.
 #pragma once
 
 #include <heddle/heddle.hpp>
@@ -12,6 +12,7 @@
 #include <heddle/cuda/launch.cuh>
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/numbers.cuh>
+#include <heddle/cuda/product.hpp>
 #include <heddle/cuda/queue.hpp>
 #include <heddle/cuda/self_communicator.hpp>
 #include <heddle/cuda/team.cuh>

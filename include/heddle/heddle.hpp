@@ -76,6 +76,7 @@
 #include <heddle/kernel/count_choices.hpp>
 #include <heddle/kernel/embedding.hpp>
 #include <heddle/kernel/expert_choice.hpp>
+#include <heddle/kernel/expert_order.hpp>
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/glu.hpp>
 #include <heddle/kernel/identity_experts.hpp>

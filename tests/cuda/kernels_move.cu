@@ -7,6 +7,7 @@
 #include <heddle/kernel/chunk_sort.hpp>
 #include <heddle/kernel/columns.hpp>
 #include <heddle/kernel/embedding.hpp>
+#include <heddle/kernel/expert_order.hpp>
 #include <heddle/kernel/pad_order.hpp>
 #include <heddle/kernel/pad_rows.hpp>
 #include <heddle/kernel/permute.hpp>
@@ -40,8 +41,9 @@ void mixed(cuda::queue const& on) {
       on);
 }
 void choices(cuda::queue const& on) {
-  by_warps<kernel::take_gates<gpu>, kernel::place_gates<gpu>, kernel::pad_order<gpu>, kernel::map_groups<gpu>,
-           kernel::repeat_choices<gpu>, kernel::sum_choices<gpu>>(on);
+  by_warps<kernel::count_pairs<gpu>, kernel::begin_pairs<gpu>, kernel::place_pairs<gpu>, kernel::take_gates<gpu>,
+           kernel::place_gates<gpu>, kernel::pad_order<gpu>, kernel::map_groups<gpu>, kernel::repeat_choices<gpu>,
+           kernel::sum_choices<gpu>>(on);
 }
 
 }  // namespace compiled

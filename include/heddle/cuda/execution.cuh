@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The backend of a GPU: a GEMM model, a workspace, a queue, and the communicators of the mesh. Everything is in the
-// order of one stream; no member waits for the GPU or asks it for memory.
+// order of one stream; no member asks the GPU for memory, and only `order_by_expert` waits for it.
 #pragma once
 
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/numbers.cuh>
 #include <heddle/cuda/workspace.hpp>
+#include <heddle/kernel/expert_order.hpp>
+#include <limits>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace cuda {
@@ -119,6 +121,37 @@ class execution {
     return static_cast<Element*>(scratch_->keep_only(then, const_cast<value*>(data), bytes_of<value>(count), copy));
   }
 
+  /// Sorts the pairs of ids [T, K] whose expert is in [first, first + counts.size()) by expert, token, slot, as
+  /// `host::execution` does; others get row -1. Returns the rows used and waits for them: the one member that does.
+  /// Throws `argument` for more pairs than 32 bits can number, `workspace` for lists that are shorter than T K.
+  index_t order_by_expert(slot_view<std::int32_t const, memory> ids, index_t first, std::span<index_t> counts,
+                          std::span<std::int32_t> row_to_token, std::span<std::int32_t> row_to_slot,
+                          slot_view<std::int32_t, memory> slot_to_row) const {
+    index_t const pairs = ids.count();
+    check_lists(pairs, row_to_token.size() < row_to_slot.size() ? row_to_token.size() : row_to_slot.size());
+    auto const experts = static_cast<index_t>(counts.size());
+    auto const list_of = [](std::span<std::int32_t> list) {
+      return per_row<std::int32_t, memory>{list.data(), extents<tokens>{static_cast<index_t>(list.size())}};
+    };
+    extents<tokens, hidden> const shape{kernel::pair_blocks(pairs), experts};
+    rows<index_t, memory> const table{allocate<index_t>(shape.count()), shape};
+    per_row<index_t, memory> const there{allocate<index_t>(experts + 1), extents<tokens>{experts + 1}};
+    kernel::count_pairs<memory> const count{.ids = ids, .first = first, .counts = table};
+    kernel::place_pairs<memory> const place{.ids = ids,
+                                            .first = first,
+                                            .begins = table,
+                                            .row_to_token = list_of(row_to_token),
+                                            .row_to_slot = list_of(row_to_slot),
+                                            .slot_to_row = slot_to_row};
+    launch(count, count.blocks());
+    launch(kernel::begin_pairs<memory>{.counts = table, .expert_rows = there}, 1);
+    launch(place, place.blocks());
+    index_t* const here = allocate_counts(experts + 1);
+    queue_.fetch(here, there.data(), bytes_of<index_t>(experts + 1));
+    for (index_t expert = 0; expert < experts; ++expert) counts[static_cast<std::size_t>(expert)] = here[expert];
+    return here[experts];
+  }
+
   /// The counts where a kernel can read them, until the enclosing scope ends.
   [[nodiscard]] per_row<index_t const, memory> visible(std::span<index_t const> counts) const {
     auto const count = static_cast<index_t>(counts.size());
@@ -135,6 +168,18 @@ class execution {
   template <class X>
   [[nodiscard]] static rows<std::remove_const_t<X> const, memory> reading(rows<X, memory> x) {
     return rows<std::remove_const_t<X> const, memory>{x};
+  }
+  void check_lists(index_t pairs, std::size_t room) const {
+    if (pairs > std::numeric_limits<std::int32_t>::max()) {
+      throw error(error_kind::argument, std::to_string(pairs) + " rows do not fit a 32-bit row number",
+                  "route fewer tokens at a time", queue_.rank);
+    }
+    if (static_cast<index_t>(room) < pairs) {
+      throw error(
+          error_kind::workspace,
+          "the row lists hold " + std::to_string(room) + " rows and " + std::to_string(pairs) + " may be needed",
+          "tokens * k rows always suffice", queue_.rank);
+    }
   }
 
   Gemm* gemm_;

@@ -19,6 +19,11 @@ struct queue {
     if (bytes == 0) return;
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync", rank);
   }
+  /// Copies from the GPU to the host, and returns when the bytes are there. A capture refuses it.
+  void fetch(void* here, void const* there, std::size_t bytes) const {
+    if (bytes > 0) check(cudaMemcpyAsync(here, there, bytes, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync", rank);
+    check(cudaStreamSynchronize(stream), "cudaStreamSynchronize", rank);
+  }
   /// Zeroes on the GPU.
   void clear(void* data, std::size_t bytes) const {
     if (bytes == 0) return;
