@@ -43,7 +43,7 @@ struct route {
       return out(team, row);
     } else if constexpr (Rule::score::over_row && std::is_same_v<Team, serial_team>) {
       if (experts <= most_values) {
-        Real s[most_values];
+        Real s[most_values + tile_width];  // a tile that is never reached, for GCC warns of it
         auto const score = Rule::score::fill(team, experts, x, s);
         choose(team, row, [&s](index_t i) { return s[i]; });
         return out.store(team, row, weigh_scored<Rule>(score, x, ids.row(row), ids.row_size()));
