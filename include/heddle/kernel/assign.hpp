@@ -70,8 +70,8 @@ struct deal_recorded {
   per_row<bool const, Memory> padding{};
 
   /// Throws `shape` where the recording is of another shape; `argument` for an expert outside [-1, experts) and for one
-  /// that a token chose twice.
-  void check(index_t experts) const requires(std::is_same_v<Memory, host_memory>) {
+  /// that a token chose twice, where the host can read the recording.
+  void check([[maybe_unused]] index_t experts) const {
     if (recorded.shape() != ids.shape()) {
       throw error(error_kind::shape,
                   "recorded choices are [" + std::to_string(recorded.shape()[0]) + ", " +
@@ -79,6 +79,19 @@ struct deal_recorded {
                       std::to_string(ids.row_size()) + "]",
                   "replay the tokens and the k of the recording");
     }
+    if constexpr (std::is_same_v<Memory, host_memory>) check_choices(experts);
+  }
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
+    bool const absent = padding.data() != nullptr && padding(row);
+    for (index_t slot = team.rank(); slot < ids.row_size(); slot += team.size()) {
+      ids(row, slot) = absent ? -1 : recorded(row, slot);
+    }
+  }
+
+ private:
+  void check_choices(index_t experts) const {
     index_t const k = ids.row_size();
     for (index_t pair = 0; pair < recorded.count(); ++pair) {
       index_t const id = recorded.data()[pair];
@@ -91,14 +104,6 @@ struct deal_recorded {
                   "recorded choice " + std::to_string(pair % k) + " of token " + std::to_string(pair / k) +
                       " is expert " + std::to_string(id) + (twice ? " again" : " of " + std::to_string(experts)),
                   "record distinct experts from 0 to the number of experts less one, -1 for none");
-    }
-  }
-
-  template <team Team>
-  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
-    bool const absent = padding.data() != nullptr && padding(row);
-    for (index_t slot = team.rank(); slot < ids.row_size(); slot += team.size()) {
-      ids(row, slot) = absent ? -1 : recorded(row, slot);
     }
   }
 };
