@@ -4,6 +4,8 @@
 #include "../support/moe_trial.hpp"
 
 #include <doctest/doctest.h>
+#include <heddle/layer/gradient_norm.hpp>
+#include <heddle/layer/update_expert_bias.hpp>
 #include <memory>
 #include <new>
 
@@ -88,6 +90,34 @@ TEST_CASE("a dense block allocates nothing after its first step") {
           heddle::linear<float>{matrix_of(*down, 16, 6), 16, 24},
           heddle::linear<float>{matrix_of(*wide, 3, 16), 12, 16}, heddle::linear<float>{matrix_of(*last, 5, 3), 5, 12}};
       static_cast<void>(infer<block>(tools.execution, weights, rows_of(*x, 2, 16)));
+    };
+  });
+}
+
+TEST_CASE("means, norms, clipping and the bias of experts allocate nothing after the first time") {
+  moe_data const data = make_moe({.tokens = 8, .width = 6, .ffn = 5, .experts = 6, .slots = 2});
+  using layer = moe_layer<all_to_all_dispatcher<>, grouped, weight_at::origin>;
+  check({4, 2, 2, 1}, [&](grid_tools& tools) {
+    auto const parameters = std::make_shared<moe_parameters<float>>(data.layer, tools.grid, tools.rank);
+    auto const bias = std::make_shared<std::vector<double>>(6, 0.0);
+    return [&tools, parameters, bias] {
+      auto& execution = tools.execution;
+      auto const gradients = zero_gradients(execution, parameters->weights);
+      for (index_t i = 0; i < gradients.fc1.weight.count(); ++i) gradients.fc1.weight.data()[i] = 2;
+      reduce_gradients<mean_over<dp>, layer>(execution, gradients);
+      auto const norm_of = [&]<class Norm>(std::type_identity<Norm>) {
+        gradient_norm<Norm, etp, ep> norm;
+        norm.template add<layer>(execution, gradients);
+        return norm.over(execution);
+      };
+      double const largest = norm_of(std::type_identity<norm_inf>{});
+      double const sum_of_all = norm_of(std::type_identity<norm_1>{});
+      double const length = norm_of(std::type_identity<norm_2>{});
+      CHECK((largest > 0 && largest < length && length < sum_of_all));
+      static_cast<void>(clip_gradients<layer>(execution, gradients, 0.5, length));
+      std::array<index_t, 6> const counts{tools.rank, 1, 2, 3, 4, 5};
+      update_expert_bias<bias_rule::torchtitan, etp, ep, edp>(execution, std::span{*bias},
+                                                              std::span<index_t const>{counts}, 0.5);
     };
   });
 }

@@ -35,7 +35,7 @@ TEST_CASE("padded, with biases and recomputed activations") {
 TEST_CASE("beside a shared expert with a gate") {
   using layer = with_shared<dispatched_layer<all_to_all_dispatcher<>, weight_at::origin>,
                             shared_expert<sequence<glu<silu>>, true>>;
-  auto const add = []<class T>(routed_part<T>& part, moe_data const& data) {
+  auto const add = []<class T>(routed_part<T>& part, moe_data const& data, routed_tools const&) {
     auto& shared = part.parameters.weights.shared;
     index_t const width = data.x[1];
     shared = {whole_linear(part, 6, width), whole_linear(part, width, 3), whole_linear(part, 1, width)};
@@ -44,7 +44,7 @@ TEST_CASE("beside a shared expert with a gate") {
 }
 TEST_CASE("among identity experts") {
   using layer = with_identity_experts<route_like_mixtral, all_to_all_dispatcher<>, glu_expert<>, weight_at::output>;
-  auto const add = []<class T>(routed_part<T>& part, moe_data const& data) {
+  auto const add = []<class T>(routed_part<T>& part, moe_data const& data, routed_tools const&) {
     auto const all = static_cast<std::int32_t>(data.layer.gate[0]) + 2;
     part.parameters.weights.gate = whole_linear(part, all, data.x[1]);
     for (std::int32_t& id : part.ids) id = id < 0 ? id : (id * 3 + 1) % all;

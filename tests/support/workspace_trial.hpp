@@ -85,16 +85,9 @@ std::string unlike_dry(Tools& tools, Weights const& weights, X const& x, heddle:
 /// A rank's part of a mixture: parameters, perhaps biases, and tokens with choices that are the same in every run.
 template <class T>
 struct routed_part {
-  routed_part(moe_data const& data, grid_type const& grid, int rank, bool biased)
-      : own{dealt_unevenly(data.x[0], grid.world(), rank)}, parameters{data.layer, grid, rank} {
+  routed_part(moe_data const& data, grid_type const& grid, int rank, bool biased) : parameters{data.layer, grid, rank} {
     auto& weights = parameters.weights;
-    box part = box::all(data.x.shape);
-    part.axes[0] = {own};
-    x = cut<T>(data.x, part);
-    for (index_t t = own.begin; t < own.end(); ++t) {
-      for (index_t k = 0; k < data.layer.slots; ++k)
-        ids.push_back(t % 5 == 4 && k == 1 ? -1 : static_cast<std::int32_t>((t * t + k) % data.layer.gate[0]));
-    }
+    take(data, dealt_unevenly(data.x[0], grid.world(), rank));
     if (biased) {
       auto const bias_of = [](heddle::expert_linear<T>& of, std::vector<T>& memory) {
         auto const shape = of.weight.shape();
@@ -104,13 +97,25 @@ struct routed_part {
       bias_of(weights.fc1, fc1_bias);
       bias_of(weights.fc2, fc2_bias);
     }
+  }
+  /// These tokens and their choices.
+  void take(moe_data const& data, heddle::range const& which) {
+    own = which;
+    box part = box::all(data.x.shape);
+    part.axes[0] = {own};
+    x = cut<T>(data.x, part);
+    ids.clear();
+    for (index_t t = own.begin; t < own.end(); ++t) {
+      for (index_t k = 0; k < data.layer.slots; ++k)
+        ids.push_back(t % 5 == 4 && k == 1 ? -1 : static_cast<std::int32_t>((t * t + k) % data.layer.gate[0]));
+    }
     state.inputs.recorded = {ids.data(), heddle::extents<heddle::tokens, heddle::slots>{own.size, data.layer.slots}};
     state.inputs.first_token = own.begin;
   }
   [[nodiscard]] std::vector<T> const& keep(tensor const& values) { return more.emplace_back(all_of<T>(values)); }
   [[nodiscard]] heddle::rows<T const> in(moe_data const& data) const { return rows_of(x, own.size, data.x[1]); }
 
-  heddle::range own;
+  heddle::range own{};
   moe_parameters<T> parameters;
   std::vector<T> x, fc1_bias, fc2_bias;
   std::vector<std::int32_t> ids;
@@ -119,7 +124,7 @@ struct routed_part {
 };
 
 struct nothing_to_prepare {
-  void operator()(auto const&, moe_data const&) const {}
+  void operator()(auto const&, moe_data const&, routed_tools const&) const {}
 };
 
 /// Meshes and sizes at the edge: ranks without tokens, experts or columns, and no tokens at all.
@@ -131,7 +136,7 @@ inline std::vector<std::pair<split_of, moe_sizes>> memory_cases() {
           {{3, 1, 3, 1}, few},    {{2, 1, 1, 2}, few},    {{4, 1, 2, 2}, none}};
 }
 
-/// The first problem on any of these meshes. `prepare(part, data)` may add to a rank's part.
+/// The first problem on any of these meshes. `prepare(part, data, tools)` may add to a rank's part.
 template <class Style, class T = float, class Prepare = nothing_to_prepare>
 std::string unlike_dry_anywhere(bool biased = false, Prepare const& prepare = {}) {
   for (auto const& [split, sizes] : memory_cases()) {
@@ -146,8 +151,9 @@ std::string unlike_dry_anywhere(bool biased = false, Prepare const& prepare = {}
       on_ranks<heddle::tp, heddle::dp, heddle::etp, heddle::ep, heddle::edp, both_groups>(
           split.grid(), 1, [&](routed_tools& tools) {
             routed_part<T> part{data, tools.grid, tools.rank, biased};
-            prepare(part, data);
-            say(unlike_dry<Style, heddle::etp, heddle::ep>(tools, part.parameters.weights, part.in(data), part.state));
+            prepare(part, data, tools);
+            say(unlike_dry<Style, heddle::etp, heddle::ep, heddle::edp>(tools, part.parameters.weights, part.in(data),
+                                                                        part.state));
           });
     } catch (std::exception const& failure) {
       say(failure.what());
