@@ -34,24 +34,28 @@ inline void check_device_memory(char const* name, void const* data, int device, 
   check_space(name, found.type, found.device, device, rank);
 }
 
-/// Memory of the current GPU, given back when the object goes. For programs and tests: a step uses what it was given.
-class device_buffer {
+/// Memory of the current GPU, or of the host where GPUs reach it, given back when the object goes. For programs and
+/// tests: a step uses what it was given.
+template <bool OnHost>
+class buffer {
  public:
-  device_buffer() = default;
+  buffer() = default;
   /// Throws `workspace` where there is not as much, with the words of `check`.
-  explicit device_buffer(std::size_t bytes, int rank = -1) : bytes_{bytes} {
-    if (bytes > 0) check(cudaMalloc(&data_, bytes), "cudaMalloc", rank);
+  explicit buffer(std::size_t bytes, int rank = -1) : bytes_{bytes} {
+    if (bytes == 0) return;
+    if constexpr (OnHost) check(cudaMallocHost(&data_, bytes), "cudaMallocHost", rank);
+    else check(cudaMalloc(&data_, bytes), "cudaMalloc", rank);
   }
-  device_buffer(device_buffer&& other) noexcept
+  buffer(buffer&& other) noexcept
       : data_{std::exchange(other.data_, nullptr)}, bytes_{std::exchange(other.bytes_, 0)} {}
-  device_buffer& operator=(device_buffer&& other) noexcept {
+  buffer& operator=(buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
     return *this;
   }
-  ~device_buffer() {
-    if (data_ != nullptr)
-      static_cast<void>(cudaFree(data_));  // an error here is of a kernel that somebody else hears of
+  ~buffer() {
+    if (data_ == nullptr) return;  // an error below is of a kernel that somebody else hears of
+    static_cast<void>(OnHost ? cudaFreeHost(data_) : cudaFree(data_));
   }
 
   [[nodiscard]] void* data() const { return data_; }
@@ -61,6 +65,9 @@ class device_buffer {
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
 };
+
+using device_buffer = buffer<false>;
+using pinned_buffer = buffer<true>;
 
 }  // namespace cuda
 }  // namespace heddle::inline HEDDLE_ABI

@@ -12,7 +12,8 @@ namespace cuda {
 /// not fit is an error that says how much was wanted.
 class workspace {
  public:
-  /// `data` is memory of the GPU, `here` of the host; both are aligned to 256 bytes and outlive the workspace.
+  /// `data` is memory of the GPU, `here` of the host where kernels can write to it, as cudaMallocHost returns it:
+  /// counts for reports are made there. Both are aligned to 256 bytes and outlive the workspace.
   workspace(void* data, std::size_t bytes, void* here, std::size_t bytes_here, int rank = -1)
       : data_{data, bytes, "the GPU's workspace", rank}, here_{here, bytes_here, "the host's workspace", rank} {}
 

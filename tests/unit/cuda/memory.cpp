@@ -42,5 +42,6 @@ TEST_CASE("memory: a buffer of nothing asks nobody, and one has one owner") {
   cuda::device_buffer const nothing{0};
   CHECK(nothing.data() == nullptr);
   CHECK(nothing.bytes() == 0);
+  CHECK(cuda::pinned_buffer{0}.data() == nullptr);
   static_assert(!std::is_copy_constructible_v<cuda::device_buffer> && !std::is_copy_assignable_v<cuda::device_buffer>);
 }
