@@ -169,21 +169,3 @@ TEST_CASE("random layers under random policies on random meshes") {
     agrees(of, type, on, drawn_policies(with, of.is));
   }
 }
-
-TEST_CASE("processes write what threads write, bit for bit") {
-  if (!process::has_mpi()) return;
-  scratch const folder;
-  std::string const in = folder.file("in.safetensors");
-  oracle::sizes const sizes{.tokens = 9, .experts = 5, .shared = 2, .biases = true, .shared_expert = true};
-  process::input{oracle::filled(sizes, {.top_k = 2, .aux_loss_coeff = 0.5, .z_loss_coeff = 0.5}, 23), dtype::f32}.write(
-      in);
-  for (char const* const dispatcher : dispatchers) {
-    CAPTURE(std::string{dispatcher});
-    std::string const arguments = "--in " + in + " --ranks 4 --ep 2 --etp 2 --dispatcher " + dispatcher + " --out ";
-    process::result const threads = process::moe_layer(arguments + folder.file("threads"));
-    process::result const processes = process::under_mpirun(4, arguments + folder.file("processes"));
-    REQUIRE_MESSAGE(threads.code == 0, threads.err);
-    REQUIRE_MESSAGE(processes.code == 0, processes.err);
-    CHECK(process::text_of_file(folder.file("threads")) == process::text_of_file(folder.file("processes")));
-  }
-}
