@@ -40,7 +40,7 @@ std::vector<std::string> circumstances(member const& of) {
   };
   oracle::layer const& layer = of.layer;
   oracle::settings const& is = layer.is;
-  oracle::result const done = oracle::run_layer(layer, of.ranks);
+  oracle::result const done = oracle::run_layer(layer, of.chunks());
   index_t const real = layer.experts() - is.identity;
   index_t const width = layer.at("down_proj")[2];
   index_t busiest = 0, chosen = 0, dropped = 0, empty = 0;

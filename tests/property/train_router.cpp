@@ -37,8 +37,8 @@ class staged_router final : public router_part<T> {
   using gate = heddle::route_stage<heddle::composed_router<heddle::gate>>;  // tokens, and their logits
 
  public:
-  explicit staged_router(oracle::settings const& is)
-      : losses_{make_losses<T>(is)}, choice_{make_choice<T>(is)}, drop_{make_drop<T>(is)} {}
+  staged_router(oracle::settings const& is, bool everywhere)
+      : everywhere_{everywhere}, losses_{make_losses<T>(is)}, choice_{make_choice<T>(is)}, drop_{make_drop<T>(is)} {}
 
   routed<T> forward(bench<T> const& with, rows_of<T> tokens) override {
     auto const [same, logits] = gate_.forward(with, tokens);
@@ -53,10 +53,12 @@ class staged_router final : public router_part<T> {
   }
   void accumulate(bench<T> const& with, gradients_of<T> const& to) override { gate_.accumulate(with, to); }
   void reduce(bench<T> const& with, gradients_of<T> const& of) override {
-    gate_.template reduce<dealt_to_all>(with, of);
+    if (everywhere_) gate_.template reduce<heddle::placement<dealt<edp>>>(with, of);
+    else gate_.template reduce<dealt_to_all>(with, of);
   }
 
  private:
+  bool everywhere_;
   stage<gate, T, rows_of<T>, std::tuple<rows_of<T>, rows_of<T>>> gate_;
   std::unique_ptr<rows_part<T>> losses_;
   std::unique_ptr<choice_part<T>> choice_;
@@ -104,16 +106,16 @@ std::unique_ptr<drop_part<T>> make_drop(oracle::settings const& is) {
   return with.template operator()<drop_by::probability, expert_room::as_chosen>();
 }
 template <class T>
-std::unique_ptr<router_part<T>> make_router(oracle::settings const& is) {
-  return std::make_unique<staged_router<T>>(is);
+std::unique_ptr<router_part<T>> make_router(oracle::settings const& is, bool everywhere) {
+  return std::make_unique<staged_router<T>>(is, everywhere);
 }
 template <class T>
 std::unique_ptr<identity_part<T>> make_identity() {
   return std::make_unique<identity_experts<T>>();
 }
 
-template std::unique_ptr<router_part<float>> make_router<float>(oracle::settings const&);
-template std::unique_ptr<router_part<double>> make_router<double>(oracle::settings const&);
+template std::unique_ptr<router_part<float>> make_router<float>(oracle::settings const&, bool);
+template std::unique_ptr<router_part<double>> make_router<double>(oracle::settings const&, bool);
 template std::unique_ptr<identity_part<float>> make_identity<float>();
 template std::unique_ptr<identity_part<double>> make_identity<double>();
 

@@ -6,6 +6,8 @@
 
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/expert/plain_expert.hpp>
+#include <heddle/host/thread_world.hpp>
+#include <heddle/host/workspace.hpp>
 #include <heddle/layer/update_expert_bias.hpp>
 #include <heddle/style/shard.hpp>
 #include <mutex>
@@ -154,10 +156,17 @@ class whole {
       else return result_.reals[name];
     }
     ();
+    auto& seen = written_[name];
     to.resize(at(of_.layer.tokens() * width));
+    seen.resize(to.size());
     for (index_t i = 0; i < count * width; ++i) {
       using value = typename std::remove_reference_t<decltype(to)>::value_type;
-      to[at(first * width + i)] = static_cast<value>(data[i]);
+      auto const is = static_cast<value>(data[i]);
+      std::size_t const where = at(first * width + i);
+      if (seen[where] && std::memcmp(&to[where], &is, sizeof is) != 0 && is == is)
+        complain("ranks disagree on " + name);
+      to[where] = is;
+      seen[where] = true;
     }
   }
   /// A rank's counts are added to those of others.
@@ -276,7 +285,7 @@ class step {
   step(member const& of, bench<T> const& with)
       : of_{of},
         with_{with},
-        router_{make_router<T>(of.layer.is)},
+        router_{make_router<T>(of.layer.is, of.everywhere())},
         transport_{make_transport<T>(of.dispatcher, of.is().at == heddle::weight_at::origin)},
         expert_{make_expert<T>(of.expert)} {
     if (of.layer.is.identity > 0) identity_ = make_identity<T>();
@@ -333,12 +342,43 @@ class step {
   std::unique_ptr<rows_part<T>> shared_, there_, back_;
 };
 
+/// What one rank has.
+struct tools {
+  tools(heddle::host::thread_communicator& world, heddle::folding<> const& mesh, member const& of)
+      : grid{mesh},
+        rank{world.rank()},
+        of_groups{world, mesh},
+        products{of.tiles},
+        execution{products, of_groups, scratch, of.threads} {}
+  tools(tools const&) = delete;
+  tools& operator=(tools const&) = delete;
+
+  heddle::folding<> const& grid;
+  int rank;
+  groups of_groups;
+  gemm products;
+  heddle::host::workspace scratch{};
+  train::execution execution;
+};
+
+/// What the counts of all ranks do to the bias.
+template <class... Groups, class T>
+void update_bias(execution& on, oracle::settings const& is, std::vector<T>& bias, std::span<index_t const> counts) {
+  using heddle::bias_rule;
+  std::span<T> const to{bias};
+  double const rate = *is.bias_update_rate;
+  if (is.zero_mean) heddle::update_expert_bias<bias_rule::torchtitan, Groups...>(on, to, counts, rate);
+  else heddle::update_expert_bias<bias_rule::megatron, Groups...>(on, to, counts, rate);
+}
+
 template <class T>
 void run_rank(member const& of, whole& all, tools& with) {
   oracle::layer const& layer = of.layer;
   index_t const width = layer.hidden();
-  std::size_t const chunk = at(of.dense ? with.grid.template coordinate<dp>(with.rank) : with.rank);
-  heddle::range const mine{of.cuts[chunk], of.cuts[chunk + 1] - of.cuts[chunk]};
+  int chunk = with.rank;
+  if (of.dense) chunk = with.grid.template coordinate<dp>(with.rank);
+  if (of.everywhere()) chunk = with.grid.template coordinate<edp>(with.rank);
+  heddle::range const mine{of.cuts[at(chunk)], of.cuts[at(chunk + 1)] - of.cuts[at(chunk)]};
   heddle::range routed_here = mine;
   if (of.dense) {
     routed_here = heddle::ceil_chunk::piece(mine.size, of.tp, with.grid.template coordinate<tp>(with.rank));
@@ -362,19 +402,16 @@ void run_rank(member const& of, whole& all, tools& with) {
   all.collect_rows("output", mine.begin, mine.size, width, y.data.data());
   all.collect_rows("indices", routed_here.begin, routed_here.size, slots, gates.ids.data());
   all.collect_rows("weights", routed_here.begin, routed_here.size, slots, gates.weights.data());
-  all.count("tokens_per_expert", state.report.kept);
-  all.count("dropped_per_expert", state.report.dropped);
+  bool const first_of_group = !of.everywhere() || with.execution.template communicator<both_groups>().rank() == 0;
+  all.count("tokens_per_expert", first_of_group ? state.report.kept : std::span<index_t const>{});
+  all.count("dropped_per_expert", first_of_group ? state.report.dropped : std::span<index_t const>{});
   all.collect("loss.aux", {state.report.aux});
   all.collect("loss.z", {state.report.z});
   std::vector<T> bias(at(layer.experts()));
   if (layer.find("expert_bias") != nullptr) bias = own.memory("expert_bias");
   if (layer.is.bias_update_rate) {
-    using heddle::bias_rule;
-    double const rate = *layer.is.bias_update_rate;
-    std::span<T> const to{bias};
-    if (layer.is.zero_mean)
-      heddle::update_expert_bias<bias_rule::torchtitan, etp, ep, edp>(with.execution, to, state.report.kept, rate);
-    else heddle::update_expert_bias<bias_rule::megatron, etp, ep, edp>(with.execution, to, state.report.kept, rate);
+    if (of.everywhere()) update_bias<edp>(with.execution, layer.is, bias, state.report.kept);
+    else update_bias<etp, ep, edp>(with.execution, layer.is, bias, state.report.kept);
   }
   all.collect("expert_bias.updated", {bias.begin(), bias.end()});
   gradients_of<T> const gradients{heddle::zero_gradients(with.execution, own.weights().straight),
@@ -391,7 +428,9 @@ outcome run(member const& of) {
   try {
     heddle::folding<> const grid{heddle::dense_mesh{of.tp, of.ranks / of.tp},
                                  heddle::expert_mesh{of.etp, of.ep, of.ranks / of.etp / of.ep}};
-    support::on_ranks<tp, dp, etp, ep, edp, both_groups>(grid, of.threads, [&](tools& with) {
+    heddle::host::thread_world world{of.ranks, {.deadline = std::chrono::seconds{60}}};
+    heddle::host::run(world, [&](heddle::host::thread_communicator& communicator) {
+      tools with{communicator, grid, of};
       if (of.wide) run_rank<double>(of, all, with);
       else run_rank<float>(of, all, with);
     });
@@ -402,7 +441,7 @@ outcome run(member const& of) {
 }
 
 outcome expected(member const& of) {
-  oracle::result const is = oracle::run_layer(of.layer, of.ranks);
+  oracle::result const is = oracle::run_layer(of.layer, of.chunks());
   outcome result{.reals = {{"output", is.output.data},
                            {"weights", is.weights.data},
                            {"loss.aux", {is.aux}},
@@ -468,9 +507,9 @@ std::string member::text() const {
             modes[static_cast<int>(e.mode)] + " " + packings[static_cast<int>(activation().packed)] +
             (e.transposed ? " transposed" : "") + (e.has.bias ? " biased" : "") +
             (e.has.recompute ? " recomputed" : "") + ", weights at " + places[static_cast<int>(e.at)] +
-            (delayed ? ", delayed" : "") + ", " + number("threads", threads) + ", " + number("T", layer.tokens()) +
-            ", " + number("H", layer.hidden()) + ", " + number("E", layer.experts()) + ", " +
-            number("identity", layer.is.identity) + ", " + number("F", layer.at("down_proj")[2]) + ", chunks at";
+            (delayed ? ", delayed" : "") + (tiles ? ", in tiles" : "") + ", " + number("threads", threads) + ", " +
+            number("T", layer.tokens()) + ", " + number("H", layer.hidden()) + ", " + number("E", layer.experts()) +
+            ", " + number("identity", layer.is.identity) + ", " + number("F", layer.at("down_proj")[2]) + ", chunks at";
   for (index_t const cut : cuts) result += " " + std::to_string(cut);
   result += layer.padding.empty() ? "" : ", padding";
   for (auto const& [name, value] : layer.tensors) result += ", " + name;

@@ -22,6 +22,7 @@ template <class T>
 std::unique_ptr<transport_part<T>> make_transport(int dispatcher, bool weights_at_origin) {
   if (dispatcher == 0) return transport_of<T, heddle::masked<ep, etp, tokens_cut>>(weights_at_origin);
   if (dispatcher == 1) return transport_of<T, heddle::all_gather_dispatcher<>>(weights_at_origin);
+  if (dispatcher == 9) return transport_of<T, heddle::masked<>>(weights_at_origin);
   if (dispatcher < 6) return make_exchanging<T>(dispatcher, weights_at_origin);
   return make_storing<T>(dispatcher, weights_at_origin);
 }

@@ -43,6 +43,7 @@ class drawing {
     of_.dispatcher = static_cast<int>(with_.roll(dispatchers));
     of_.delayed = with_.one_in(2);
     of_.threads = with_.one_in(4) ? 2 : 1;
+    of_.tiles = with_.one_in(3);
     oracle::sizes sizes = oracle::drawn_sizes(with_);
     oracle::settings is = oracle::drawn_settings(with_, sizes);
     fit(sizes, is);
@@ -79,6 +80,11 @@ class drawing {
     index_t const block = block_of(of_.activation().packed);
     sizes.width = sizes.width / block * block;
     sizes.shared = std::max(block, sizes.shared / block * block);
+    if (of_.everywhere()) {
+      // Losses and shared experts take tokens that are dealt.
+      sizes.shared_expert = false;
+      is.aux_loss_coeff = is.z_loss_coeff = std::nullopt;
+    }
     if (with_.one_in(6)) is.identity = 1 + with_.roll(sizes.experts);
     bool const stores_rows = of_.dispatcher == 6 || of_.dispatcher == 7;
     if (stores_rows) is.pad_to_capacity = false;  // there is no room for rows of nobody
@@ -86,9 +92,9 @@ class drawing {
 
   /// Tokens in chunks: even ones where capacities are counted in them, else of any size.
   void deal(index_t tokens, oracle::settings const& is) {
-    of_.dense = with_.one_in(4);
+    of_.dense = with_.one_in(4) && !of_.everywhere();
     of_.tp = of_.dense && !is.capacity_factor ? divisor_of(of_.ranks) : 1;
-    int const chunks = of_.ranks / of_.tp;
+    int const chunks = of_.everywhere() ? of_.ranks / of_.ep / of_.etp : of_.ranks / of_.tp;
     of_.cuts = {0};
     bool const even = is.capacity_factor || with_.one_in(2);
     for (int c = 0; c < chunks; ++c) {
@@ -116,7 +122,7 @@ class drawing {
 
   [[nodiscard]] bool clear() const {
     double const least = of_.wide ? 1e-9 : 1e-5;
-    oracle::result const is = oracle::run_layer(of_.layer, of_.ranks);
+    oracle::result const is = oracle::run_layer(of_.layer, of_.chunks());
     return (of_.ties ? is.untied_margin : is.margin) >= least && is.kink >= least;
   }
 

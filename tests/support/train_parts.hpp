@@ -82,8 +82,9 @@ template <class T>
 [[nodiscard]] std::unique_ptr<choice_part<T>> make_choice(oracle::settings const& is);
 template <class T>
 [[nodiscard]] std::unique_ptr<drop_part<T>> make_drop(oracle::settings const& is);
+/// `everywhere`: tokens are on every rank of ep x etp, not dealt to them.
 template <class T>
-[[nodiscard]] std::unique_ptr<router_part<T>> make_router(oracle::settings const& is);
+[[nodiscard]] std::unique_ptr<router_part<T>> make_router(oracle::settings const& is, bool everywhere);
 template <class T>
 [[nodiscard]] std::unique_ptr<identity_part<T>> make_identity();
 /// From the dense grid to that of the experts, `there`, or the way home.

@@ -8,13 +8,13 @@
 
 namespace train {
 
-inline constexpr char const* dispatcher_names[] = {"masked",       "all_gather",     "all_to_all",
-                                                   "aligned_rows", "deduplicated",   "flex",
-                                                   "direct",       "flex by direct", "direct deduplicated"};
-inline constexpr int dispatchers = 9;
+inline constexpr char const* dispatcher_names[] = {
+    "masked", "all_gather", "all_to_all",     "aligned_rows",        "deduplicated",
+    "flex",   "direct",     "flex by direct", "direct deduplicated", "masked everywhere"};
+inline constexpr int dispatchers = 10;
 
 /// Everything about a step. `cuts` are the first tokens of the chunks that tokens are dealt in, and their end: a chunk
-/// for each rank or, on a `dense` grid, for each rank of dp.
+/// for each rank or, on a `dense` grid, for each rank of dp; for each rank of edp where they are `everywhere` else.
 struct member {
   std::uint64_t seed = 0;
   oracle::layer layer{};
@@ -24,11 +24,14 @@ struct member {
   bool dense = false;    ///< tokens come from tp x dp and go back there
   bool delayed = false;  ///< weight gradients after all others
   bool ties = false;     ///< gaps of nothing are meant
+  bool tiles = false;    ///< products in tiles, by oneDNN where there is any
   int threads = 1;       ///< of a rank
   std::vector<index_t> cuts{};
 
   [[nodiscard]] expert_member is() const { return expert_number(expert); }
   [[nodiscard]] activation_of activation() const { return activations[is().family]; }
+  [[nodiscard]] bool everywhere() const { return dispatcher == 9; }
+  [[nodiscard]] int chunks() const { return static_cast<int>(cuts.size()) - 1; }
   [[nodiscard]] std::string text() const;
 };
 

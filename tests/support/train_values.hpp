@@ -3,9 +3,12 @@
 // once, any of which can follow any other.
 #pragma once
 
-#include "ranks.hpp"
+#include "train_gemm.hpp"
 
+#include <heddle/collective/mesh_groups.hpp>
 #include <heddle/compute/parameter.hpp>
+#include <heddle/host/execution.hpp>
+#include <heddle/host/thread_communicator.hpp>
 #include <heddle/layer/backward.hpp>
 #include <heddle/layer/reduce_gradients.hpp>
 #include <heddle/layer/routing.hpp>
@@ -21,8 +24,8 @@ using heddle::etp;
 using heddle::index_t;
 using heddle::tp;
 using both_groups = heddle::joint<etp, ep>;
-using tools = support::rank_tools<heddle::folding<>, tp, dp, etp, ep, edp, both_groups>;
-using execution = decltype(tools::execution);
+using groups = heddle::mesh_groups<heddle::host::thread_communicator, tp, dp, etp, ep, edp, both_groups>;
+using execution = heddle::host::execution<gemm, groups>;
 using step_state = heddle::step_state<>;
 
 // A gradient has the type of what it is the gradient of.
