@@ -31,6 +31,14 @@ struct verdict {
   int culprit = -1;
   std::string text{};
   [[nodiscard]] bool good() const { return culprit < 0; }
+  /// The same, without words where there is no memory for them: kind and culprit say enough.
+  [[nodiscard]] verdict copy() const noexcept {
+    try {
+      return *this;
+    } catch (...) {
+      return {kind, culprit, {}};
+    }
+  }
 };
 
 namespace detail {

@@ -24,7 +24,7 @@ class dry_execution;
 /// What it says is exact for one lane: with a second one, branches beside take their memory from the lane's workspace.
 /// One number of rows depends on data that is not there: how many ranks a token goes to, where dropping by probability
 /// meets tokens that are sent once a rank. Symmetric memory (direct stores) belongs to the communicators, which hold it
-/// from step to step; it is in no workspace and in none of these numbers.
+/// from step to step, and a GEMM keeps what it packs: neither is in a workspace or in these numbers.
 template <class Communicator, class... Groups>
 class dry_execution<mesh_groups<Communicator, Groups...>> {
  public:

@@ -11,7 +11,6 @@
 #include <heddle/host/family.hpp>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <string>
 #include <thread>
 #include <utility>
@@ -78,11 +77,7 @@ class rendezvous {
     if (verdict_.good()) return {};
     heard = heard || verdict_.kind == error_kind::mismatch;
     family_->blame_locked(world_rank(rank), world_rank(verdict_.culprit));
-    try {
-      return verdict_;
-    } catch (std::bad_alloc const&) {  // no memory for words: kind and culprit say enough
-      return {verdict_.kind, verdict_.culprit, {}};
-    }
+    return verdict_.copy();
   }
 
   /// Waits until no peer reads or writes this rank's memory any more. Nothing can fail here: the peers are all in this
