@@ -92,7 +92,7 @@ class gradient_norm {
   [[nodiscard]] double over(Execution& execution) const {
     auto totals = totals_;
     std::size_t bit = 1;
-    (meet_over<Groups>(execution, totals, std::exchange(bit, 2 * bit)), ...);
+    ((meet_over<Groups>(execution, totals, bit), bit *= 2), ...);
     std::array<double, 1> total{totals[0]};
     ((total = detail::over_group<Norm, Stages>(execution, total)), ...);
     return Norm::root(total[0]);

@@ -70,18 +70,19 @@ struct sharding<placement<Entries...>> {
 
 }  // namespace detail
 
-/// The part of a weight of `shape` that `rank` of `grid` (a mesh or a folding) owns under `Style`.
-template <class Style, class Grid>
-[[nodiscard]] box shard_weight(shape_t const& shape, Grid const& grid, int rank,
-                               weight_order order = weight_order::out_in) {
-  return detail::sharding<typename Style::weight>::part(box::all(shape), parameter_kind::weight, order, grid, rank);
+/// The part of a weight of `shape` that `rank` of `grid` (a mesh or a folding) owns under `Style`: a `box`.
+template <class Style, class Grid, class Range = range>
+[[nodiscard]] basic_box<Range> shard_weight(shape_t const& shape, Grid const& grid, int rank,
+                                            weight_order order = weight_order::out_in) {
+  return detail::sharding<typename Style::weight>::part(basic_box<Range>::all(shape), parameter_kind::weight, order,
+                                                        grid, rank);
 }
 
 /// The same for a bias.
-template <class Style, class Grid>
-[[nodiscard]] box shard_bias(shape_t const& shape, Grid const& grid, int rank) {
-  return detail::sharding<typename Style::bias>::part(box::all(shape), parameter_kind::bias, weight_order::out_in, grid,
-                                                      rank);
+template <class Style, class Grid, class Range = range>
+[[nodiscard]] basic_box<Range> shard_bias(shape_t const& shape, Grid const& grid, int rank) {
+  return detail::sharding<typename Style::bias>::part(basic_box<Range>::all(shape), parameter_kind::bias,
+                                                      weight_order::out_in, grid, rank);
 }
 
 /// What `shard_weight` says, for a shape with a fixed number of axes: usable at compile time, takes no memory.
