@@ -128,8 +128,7 @@ class table_maker {
       if (size_of_group(grid_, step.group) == 1) continue;
       planned_step entry{where, std::string{step.operation}, std::string{step.group}, {}, false};
       for (cost_report const& bill : bills) entry.bytes.push_back(bill.steps[s].bytes_sent);
-      bool const routed = chosen_.dispatcher == dispatcher_kind::all_to_all || !equal_shares();
-      entry.about = entry.group != heddle::tp::name.view() && routed;
+      entry.about = step.about || (entry.group != heddle::tp::name.view() && !equal_shares());
       table_.back().steps.push_back(std::move(entry));
     }
   }

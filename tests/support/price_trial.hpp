@@ -19,6 +19,45 @@ namespace support {
 
 using heddle::index_t;
 
+/// Counts two operations a product of two numbers.
+class counting_gemm : public heddle::host::reference_gemm {
+ public:
+  index_t flops = 0;
+
+  void multiply(auto x, auto w, auto y, int threads) {
+    count(x.template size<heddle::tokens>(), w);
+    reference_gemm::multiply(x, w, y, threads);
+  }
+  void multiply_transposed(auto x, auto w, auto y, int threads) {
+    count(x.template size<heddle::tokens>(), w);
+    reference_gemm::multiply_transposed(x, w, y, threads);
+  }
+  void accumulate_outer(auto dy, auto x, auto dw, int threads) {
+    count(x.template size<heddle::tokens>(), dw);
+    reference_gemm::accumulate_outer(dy, x, dw, threads);
+  }
+  void multiply_grouped(auto x, std::span<index_t const> counts, auto w, auto y, int threads) {
+    count_grouped(counts, w);
+    reference_gemm::multiply_grouped(x, counts, w, y, threads);
+  }
+  void multiply_transposed_grouped(auto x, std::span<index_t const> counts, auto w, auto y, int threads) {
+    count_grouped(counts, w);
+    reference_gemm::multiply_transposed_grouped(x, counts, w, y, threads);
+  }
+  void accumulate_outer_grouped(auto dy, std::span<index_t const> counts, auto x, auto dw, int threads) {
+    count_grouped(counts, dw);
+    reference_gemm::accumulate_outer_grouped(dy, counts, x, dw, threads);
+  }
+
+ private:
+  void count(index_t rows, auto const& w) { flops += 2 * rows * w.count(); }
+  void count_grouped(std::span<index_t const> counts, auto const& w) {
+    index_t rows = 0;
+    for (index_t const each : counts) rows += each;
+    if (rows > 0) flops += 2 * rows * (w.count() / w.template size<heddle::experts>());
+  }
+};
+
 /// Sizes over all ranks; every rank that dispatches brings a token for each expert.
 struct priced_sizes {
   index_t experts = 8, width = 6, ffn = 4, shared = 0, identity = 0;
@@ -140,18 +179,23 @@ void check_prices(heddle::folding<> const& grid, priced_sizes const& of = {}) {
                             .element_size = sizeof(T),
                             .identity = of.identity,
                             .shared = of.shared};
+    counting_gemm gemm;
+    using groups_type = typename std::remove_reference_t<decltype(tools)>::groups_type;
+    heddle::host::execution<counting_gemm, groups_type> execution{gemm, tools.groups, tools.scratch};
     rows<T const> const x{own.x.data(), extents<tokens, hidden>{own.height, of.width}};
     step_state<> state;
     state.inputs.recorded = {own.ids.data(), extents<tokens, slots>{own.height, 2}};
     auto const first = sent();
-    auto const [y, saved] = forward<Style>(tools.execution, own.weights, x, state);
+    auto const [y, saved] = forward<Style>(execution, own.weights, x, state);
     auto const second = sent();
     auto const bill = cost_of<Style>(grid, tools.rank, shape);
     compare(bill, first, second);
+    CHECK(bill.flops == gemm.flops);
     CHECK(static_cast<index_t>(tools.scratch.peak_bytes()) >= bill.activation_bytes);
-    backward<Style>(tools.execution, own.weights, saved, rows<T const>{own.x.data(), y.data.shape()});
+    backward<Style>(execution, own.weights, saved, rows<T const>{own.x.data(), y.data.shape()});
     auto const back = backward_cost_of<Style>(grid, tools.rank, shape);
     compare(back, second, sent());
+    CHECK(bill.flops + back.flops == gemm.flops);
     CHECK(static_cast<index_t>(tools.scratch.peak_bytes()) >= bill.activation_bytes + back.activation_bytes);
   });
 }

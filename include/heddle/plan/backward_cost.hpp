@@ -167,12 +167,12 @@ struct back_pricer<gathered<Group, When, Shards, Branch>> {
   template <class P>
   static constexpr void through(P& p, priced_bundle& bundle, std::size_t at) {
     std::size_t const step = p.report.count;
-    if (!When::keeps) p.template send_as<Group>("all_gather parameters", 0);
+    if (!When::keeps) p.template send_as<Group>("all_gather parameters", 0, false);
     pricing_of_shares<P, Group, Shards, Branch> inner{p};
     back_pricer<Branch>::through(inner, bundle, at);
     p = inner;
     if (!When::keeps) p.report.steps[step].bytes_sent = inner.gathered;
-    p.template send_as<Group>("reduce_scatter parameters", inner.scattered);
+    p.template send_as<Group>("reduce_scatter parameters", inner.scattered, false);
   }
 };
 

@@ -32,6 +32,7 @@ struct cost_step {
   std::string_view group;
   type_id group_id = type_id::none;
   index_t bytes_sent = 0;
+  bool about = false;  ///< the bytes suppose that experts are chosen equally often
 };
 
 /// The bill of one rank. `flops` counts the additions and multiplications of matrix products; `activation_bytes` is the
@@ -101,18 +102,19 @@ struct pricing {
   [[nodiscard]] constexpr int index() const {
     return grid.template coordinate<Group>(rank);
   }
+  /// Copies of tokens are as many as the routing makes them; so are tokens that are sent once a rank.
   template <class Operation, class Group>
-  constexpr void send(index_t bytes) {
-    send_as<Group>(Operation::name.view(), bytes);
+  constexpr void send(index_t bytes, bool as_routed = false) {
+    send_as<Group>(Operation::name.view(), bytes, as_routed || copies);
   }
   template <class Group>
-  constexpr void send_as(std::string_view operation, index_t bytes) {
+  constexpr void send_as(std::string_view operation, index_t bytes, bool about) {
     if (report.count == cost_report::most_steps) {
       throw error(error_kind::unsupported,
                   "a bill has room for " + std::to_string(cost_report::most_steps) + " collectives",
                   "draw up bills for parts of the layer");
     }
-    report.steps[report.count++] = {operation, Group::name.view(), id_of<Group>, bytes};
+    report.steps[report.count++] = {operation, Group::name.view(), id_of<Group>, bytes, about};
   }
   constexpr void keep(priced_value const& value) { report.activation_bytes += value.bytes(); }
   /// An operation has met its parameter. What parameters cost by themselves, see price_parameters.hpp.

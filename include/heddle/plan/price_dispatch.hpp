@@ -51,7 +51,7 @@ constexpr detail::priced_value price(unpermute<G>, P& p, detail::priced_value x)
 template <class Operation, class G, class P>
 constexpr detail::priced_value price_exchange(P& p, detail::priced_value x, index_t kept, index_t arrived,
                                               index_t counts) {
-  p.template send<Operation, G>(all_to_all_bytes(x.rows * x.width, kept * x.width, x.element_size) + counts);
+  p.template send<Operation, G>(all_to_all_bytes(x.rows * x.width, kept * x.width, x.element_size) + counts, true);
   x.rows = arrived;
   p.keep(x);
   return x;

@@ -24,8 +24,8 @@ constexpr priced_value price_leaving(P& p, priced_value x, leaving const& is) {
       ceil_chunk::piece(p.shape.experts, p.template size<ExpertParallel>(), p.template index<ExpertParallel>()).size;
   index_t const kept = is.rows * own / (p.shape.experts * is.parts);
   bool const first = x.full_width != 1 && !x.gates;  // weights follow their rows
-  p.template send<Operation, Group>((is.rows * is.times - kept) * x.width * x.element_size +
-                                    (first ? p.counts(is.counts) : 0));
+  p.template send<Operation, Group>(
+      (is.rows * is.times - kept) * x.width * x.element_size + (first ? p.counts(is.counts) : 0), true);
   if (first) p.sent_rows = x.rows;
   x.rows = kept * is.ranks;
   p.keep(x);
@@ -34,7 +34,7 @@ constexpr priced_value price_leaving(P& p, priced_value x, leaving const& is) {
 /// What came from `ranks` ranks, as much from each, goes back to where `sent_rows` left.
 template <class Operation, class Group, class P>
 constexpr priced_value price_home(P& p, priced_value x, int ranks) {
-  p.template send<Operation, Group>((x.rows - x.rows / ranks) * x.width * x.element_size);
+  p.template send<Operation, Group>((x.rows - x.rows / ranks) * x.width * x.element_size, true);
   x.rows = p.sent_rows;
   p.keep(x);
   return x;

@@ -169,7 +169,7 @@ struct pricer<gathered<Group, When, Shards, Branch>> {
   template <class P>
   static constexpr void through(P& p, priced_bundle& bundle) {
     std::size_t const step = p.report.count;
-    p.template send_as<Group>("all_gather parameters", 0);
+    p.template send_as<Group>("all_gather parameters", 0, false);
     pricing_of_shares<P, Group, Shards, Branch> inner{p};
     pricer<Branch>::through(inner, bundle);
     p = inner;

@@ -45,4 +45,19 @@ TEST_CASE("price: a rank with more experts gets more rows, and sends more home")
   }
 }
 
+TEST_CASE("price: what the routing decides is about so, what tokens decide is exact") {
+  hd::detail::pricing<grid> p{grid{4}, 0, {.experts = 8, .top_k = 2}};
+  value const x{.rows = 8, .width = 3, .full_width = 3};
+  p.send<hd::all_to_all<hd::ep>, hd::ep>(1);
+  value const copies = price(hd::permute<hd::ep>{}, p, x);
+  price(hd::all_to_all<hd::ep>{}, p, copies);
+  p.send_as<hd::ep>("parameters", 1, false);
+  price(hd::unpermute<hd::ep>{}, p, copies);
+  p.send<hd::all_to_all<hd::ep>, hd::ep>(1);
+  CHECK(!p.report.steps[0].about);
+  CHECK(p.report.steps[1].about);
+  CHECK(!p.report.steps[2].about);
+  CHECK(!p.report.steps[3].about);
+}
+
 }  // namespace
