@@ -15,6 +15,7 @@
 #include <heddle/layer/backward.hpp>
 #include <heddle/layer/reduce_gradients.hpp>
 #include <mutex>
+#include <set>
 
 namespace {
 
@@ -36,6 +37,10 @@ class stored {
   /// A part of a tensor.
   template <class T = float>
   [[nodiscard]] std::vector<T> part(std::string const& name, box const& where) const {
+    {
+      std::lock_guard const lock{mutex_};
+      read_.insert(name);
+    }
     std::vector<T> values(static_cast<std::size_t>(where.count()));
     heddle::checkpoint::read<T>(files_, name, where, values);
     return values;
@@ -45,9 +50,18 @@ class stored {
     return part<T>(name, box::all(shape(name)));
   }
   [[nodiscard]] heddle::shape_t const& shape(std::string const& name) const { return files_.at(name).shape; }
+  /// The tensors whose numbers nobody has asked for.
+  [[nodiscard]] std::string unread() const {
+    std::string found;
+    for (std::string_view const name : files_.names())
+      if (!read_.contains(std::string{name})) found += std::string{name} + " ";
+    return found;
+  }
 
  private:
   heddle::checkpoint::archive files_;
+  mutable std::mutex mutex_;
+  mutable std::set<std::string> read_;
 };
 
 /// A model with its gradients, and complaints of ranks about them.
@@ -152,6 +166,21 @@ void gated(rank_tools const& t, std::string const& module, std::string const& na
                t.rank);
 }
 
+/// Who is chosen, in which order, and with which weights.
+template <class Router, class Weights>
+void chosen(rank_tools const& t, Weights const& weights, rows<float const> x) {
+  auto const [y, saved] = heddle::forward<heddle::route_stage<Router>>(t.execution, weights, x);
+  auto const gates = std::get<1>(y);
+  box part = t.mine;
+  part.axes[1] = {{0, t.on.golden.shape("indices")[1]}};
+  auto const expected = t.on.golden.part<std::int64_t>("indices", part);
+  bool const same = static_cast<index_t>(expected.size()) == gates.ids.count() &&
+                    std::equal(expected.begin(), expected.end(), gates.ids.data());
+  t.on.compare("weights", gates.weights.data(), gates.weights.count(), part);
+  std::lock_guard const lock{t.on.mutex};
+  if (!same) t.on.problem += "indices differ; ";
+}
+
 /// norm -> mixture of experts, with a shared expert where there is one.
 template <class Plan, class Router>
 void block(rank_tools const& t) {
@@ -161,6 +190,7 @@ void block(rank_tools const& t) {
   auto const weights = t.weights.moe(mlp, settings);
   using experts = hf::moe_style<heddle::all_to_all_dispatcher<>, heddle::grouped, Router>;
   auto const [y, dx, gradients] = step<experts>(t, weights, t.view(x), t.view(dy), heddle::placement<>{});
+  chosen<Router>(t, weights, t.view(x));
   std::vector<float> output(x.size()), total(x.size());
   add(output, y.data);
   add(total, dx.data);
@@ -301,9 +331,10 @@ void on_every_mesh(std::string const& name) {
           everything<Plan, Router>({on, grid, world.rank(), on_this_rank, weights, mine});
         }));
     CHECK_MESSAGE(on.problem.empty(), name, " ", trial::text_of(chosen), ": ", on.problem);
-    CHECK(on.compared >= 7 * chosen.ranks);
+    CHECK(on.compared >= 8 * chosen.ranks);
     on.problem.clear();
   }
+  CHECK_MESSAGE(on.golden.unread() == "", name);
 }
 
 }  // namespace
