@@ -15,8 +15,9 @@ struct direct_dispatcher;
 
 /// Rows go where all_to_all_dispatcher brings them, in the same order, hence to the same bits: no counts on the host,
 /// no sort on arrival. Needs a `symmetric_communicator` of `joint<ExpertTensor, ExpertParallel>`. Its memory holds EP
-/// ETP T min(K, experts a rank) rows, which never overflows, T being the most tokens of a rank; a smaller `inputs.room`
-/// is the caller's, and `Overflow` says what then happens to rows beyond it.
+/// ETP T min(K, experts a rank) rows, T being the most tokens of a rank, and room for the capacity of every expert
+/// where rows are padded to it: that never overflows. A smaller `inputs.room` is the caller's, and `Overflow` says what
+/// then happens to rows beyond it.
 template <class ExpertParallel, class ExpertTensor, on_overflow Overflow>
 struct direct_dispatcher<ExpertParallel, ExpertTensor, Overflow, compact> {
   using group = ExpertParallel;

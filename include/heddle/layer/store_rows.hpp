@@ -89,8 +89,9 @@ template <class Joint, on_overflow Overflow, class Frame>
                 std::to_string(own) + " tokens on a rank where most_tokens says " + std::to_string(most),
                 "set inputs.most_tokens to the largest number on any rank, or to -1");
   }
-  index_t const wanted =
-      frame.inputs.room < 0 ? plan.most_room(group.size() * most * plan.per_token) : frame.inputs.room;
+  // Experts that get their capacity get it from every rank, whatever tokens there are.
+  index_t const from_each = larger(most * plan.per_token, plan.experts_each * routing.capacity);
+  index_t const wanted = frame.inputs.room < 0 ? plan.most_room(group.size() * from_each) : frame.inputs.room;
   row_bytes = larger(row_bytes, index_t{1});
   auto const memory = group.symmetric(head + wanted * row_bytes);
   routing.room = (memory.bytes - head) / row_bytes / plan.align * plan.align;  // of the rank that wanted most

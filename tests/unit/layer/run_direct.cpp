@@ -102,6 +102,24 @@ TEST_CASE("direct_send: rows of every expert at a multiple, zeros between, whate
   });
 }
 
+TEST_CASE("direct_send: experts that are padded to a capacity beyond the number of tokens have room by default") {
+  with_inputs(2, [](auto& frame, auto&, int rank) {
+    std::vector<std::int32_t> const ids{2, 0};
+    route(frame, ids, 1, 3);
+    frame.routing.capacity = rank == 0 ? 5 : 4;  // of the tokens of each rank
+    list const x = rank == 0 ? list{1, 2} : list{3, 4};
+    auto const copies = run(permute<ep>{}, frame, value(x, 2, 1));
+    auto const rows = run(direct_send<ep, etp>{}, frame, copies);
+    list const of_0{2, 0, 0, 0, 0, 4, 0, 0, 0}, of_1(9, 0), of_2{1, 0, 0, 0, 0, 3, 0, 0, 0};
+    list both_of_0 = of_0;
+    both_of_0.insert(both_of_0.end(), of_1.begin(), of_1.end());
+    CHECK(read(rows) == (rank == 0 ? both_of_0 : of_2));
+    CHECK(frame.routing.room == 2 * 2 * 5);
+    CHECK(!frame.report.overflow);
+    CHECK(read(run(unpermute<ep>{}, frame, run(direct_return<ep, etp>{}, frame, rows))) == x);
+  });
+}
+
 TEST_CASE("direct_send: gaps take room: what is left of it is used in whole groups") {
   using there = direct_send<ep, etp, on_overflow::report, sharded<tokens, as_given>, 4>;
   with_inputs(1, [](auto& frame, auto& inputs, int) {
