@@ -15,7 +15,7 @@ namespace host {
 
 inline constexpr index_t panel_columns = 64;
 
-namespace detail {
+namespace square {  // not detail: inside host that would hide the detail of heddle
 
 typedef std::uint32_t words16 __attribute__((vector_size(64)));
 template <int... Values>
@@ -65,7 +65,7 @@ template <real T, int... Row>
   store_lines<T>(square, to, all);
 }
 
-}  // namespace detail
+}  // namespace square
 
 /// panel[i][c] = w[c][i] as float for c < columns <= 64 and i < k; columns beyond are zero. w has rows of k elements.
 template <real T>
@@ -76,7 +76,7 @@ void pack_panel(T const* w, index_t columns, index_t k, float* panel) {
     for (index_t i = 0; i < k; i += run) {
       float* const to = panel + i * panel_columns + column;
       if (whole_rows && i + run <= k && !std::is_same_v<T, f16>) {
-        detail::transpose(w + column * k + i, k, to, detail::sixteen{});
+        square::transpose(w + column * k + i, k, to, square::sixteen{});
         continue;
       }
       index_t const lines = k - i < run ? k - i : run;
