@@ -26,9 +26,15 @@ template <class Frame>
   check_padding(frame, height);
   auto const& padding = frame.inputs.padding;
   if (padding.data() == nullptr) return height;
-  index_t present = 0;
-  for (index_t t = 0; t < height; ++t) present += padding(t) ? 0 : 1;
-  return present;
+  if constexpr (std::is_same_v<typename Frame::memory, host_memory>) {
+    index_t present = 0;
+    for (index_t t = 0; t < height; ++t) present += padding(t) ? 0 : 1;
+    return present;
+  } else {
+    throw error(error_kind::unsupported,
+                "how many of " + std::to_string(height) + " tokens are no padding is asked of a mask on a device",
+                "leave padding out of a batch whose experts have a capacity, or route it on the host");
+  }
 }
 
 /// Adds up what every rank has counted of its tokens, over the groups that they are dealt over.

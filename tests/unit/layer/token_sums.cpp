@@ -32,3 +32,25 @@ TEST_CASE("present_tokens: all where there is no mask, and a mask must fit") {
     CHECK_THROWS_AS(static_cast<void>(detail::present_tokens(frame, 3)), error);
   });
 }
+
+namespace {
+
+/// What `present_tokens` sees of a step on a device.
+struct far_frame {
+  using memory = device_memory;
+  routing_inputs<device_memory> inputs{};
+};
+
+}  // namespace
+
+TEST_CASE("present_tokens: a mask on a device is not read by the host, but refused") {
+  far_frame frame;
+  CHECK(detail::present_tokens(frame, 7) == 7);
+  frame.inputs.padding = {reinterpret_cast<bool const*>(std::uintptr_t{64}), extents<tokens>{4}};  // nobody may read it
+  try {
+    static_cast<void>(detail::present_tokens(frame, 4));
+    FAIL("the mask was counted");
+  } catch (error const& problem) {
+    CHECK(problem.kind() == error_kind::unsupported);
+  }
+}
