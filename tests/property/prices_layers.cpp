@@ -3,7 +3,9 @@
 #include "../support/price_trial.hpp"
 
 #include <heddle/dispatcher/all_to_all.hpp>
+#include <heddle/dispatcher/direct.hpp>
 #include <heddle/router/choose.hpp>
+#include <heddle/router/drop.hpp>
 #include <heddle/router/sinkhorn.hpp>
 #include <heddle/style/identity_experts.hpp>
 #include <heddle/style/shared_expert.hpp>
@@ -37,6 +39,20 @@ TEST_CASE("prices of experts that return their input: half of the choices stay a
       on_expert_grid<with_identity_experts<chooser, all_to_all_dispatcher<>, glu_expert<>, weight_at::origin>>;
   for (auto const& grid : {folding<>{}, folding<>{dense_mesh{1, 4}, expert_mesh{2, 2, 1}}})
     check_prices<layer>(grid, {.experts = 4, .identity = 4});
+}
+
+TEST_CASE("prices of experts that are padded to their capacity") {
+  using padded = composed_router<gate, choose<kernel::softmax_then_top_k<true>, 2>,
+                                 drop<drop_by::probability, expert_room::to_capacity>>;
+  using exchanged = on_expert_grid<expert_parallel<padded, all_to_all_dispatcher<>, glu_expert<>, weight_at::origin>>;
+  using stored = on_expert_grid<expert_parallel<padded, direct_dispatcher<>, glu_expert<>, weight_at::origin>>;
+  for (auto const& grid :
+       {folding<>{dense_mesh{2, 2}, expert_mesh{1, 4, 1}}, folding<>{dense_mesh{1, 4}, expert_mesh{2, 2, 1}}}) {
+    check_prices<exchanged>(grid, {.capacity = 3});
+    check_prices<stored>(grid, {.capacity = 3});
+  }
+  CHECK_THROWS_AS(
+      static_cast<void>(cost_of<exchanged>(folding<>{}, 0, {.rows = 4, .width = 2, .experts = 2, .top_k = 1})), error);
 }
 
 TEST_CASE("prices of a Sinkhorn scaling, given the rounds that it took") {

@@ -61,6 +61,7 @@ class counting_gemm : public heddle::host::reference_gemm {
 /// Sizes over all ranks; every rank that dispatches brings a token for each expert.
 struct priced_sizes {
   index_t experts = 8, width = 6, ffn = 4, shared = 0, identity = 0;
+  index_t capacity = 0;  ///< 3 of two choices an expert
   bool biases = false;
 };
 
@@ -129,6 +130,7 @@ struct priced_memory {
                .shared = {.fc1 = {{shared1.data(), {e[0], e[1]}}, 2 * of.shared, of.width, {}},
                           .fc2 = {{shared2.data(), {f[0], f[1]}}, of.width, of.shared, {}},
                           .gate = {{shared_gate.data(), {1, of.width}}, 1, of.width, {}}}};
+    if (of.capacity > 0) weights.options.capacity_factor = 1.5;
     if (!of.biases) return;
     weights.fc1.bias = {bias1.data(), {c[0], c[1]}};
     weights.fc2.bias = {bias2.data(), {d[0], d[1]}};
@@ -177,6 +179,7 @@ void check_prices(heddle::folding<> const& grid, priced_sizes const& of = {}) {
                             .top_k = 2,
                             .ffn = of.ffn,
                             .element_size = sizeof(T),
+                            .capacity = of.capacity,
                             .identity = of.identity,
                             .shared = of.shared};
     counting_gemm gemm;

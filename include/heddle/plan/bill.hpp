@@ -20,6 +20,7 @@ struct layer_shape {
   index_t element_size = 4;
   index_t sequence_length = 0;  ///< where a router balances over sequences
   index_t sinkhorn_rounds = 0;  ///< of a scaling that ranks do together
+  index_t capacity = 0;         ///< rows that a rank gives every expert where it pads to capacity
   index_t identity = 0;         ///< of the experts: those that return their input
   index_t shared = 0;           ///< ffn of the shared expert
   index_t vocab = 0;            ///< words of an embedding whose table is shared out
@@ -126,7 +127,12 @@ struct pricing {
   [[nodiscard]] constexpr index_t copies_of(index_t tokens) const {
     return identity == 0 ? tokens * shape.top_k : tokens * shape.top_k * shape.experts / (shape.experts + identity);
   }
+  /// Rows of a rank's tokens in expert order.
+  [[nodiscard]] constexpr index_t ordered_rows(index_t tokens) const {
+    return capacity > 0 ? shape.experts * capacity : copies_of(tokens);
+  }
   index_t identity = 0;  ///< experts that have been taken out of the choices
+  index_t capacity = 0;  ///< rows of every expert, where a rank pads them
   /// The first time a group gathers rows of unknown count its ranks tell each other: one number, or behind an
   /// all_to_all the rows of every (source, expert) chunk.
   template <class Group>
@@ -148,7 +154,7 @@ struct pricing {
   /// A router begins a new routing: what was known of the one before is no more.
   constexpr void begin_routing() {
     shape.experts += identity;
-    identity = 0;
+    identity = capacity = 0;
     chunks = 0;
     chunks_known = copies = false;
   }

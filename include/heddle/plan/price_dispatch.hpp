@@ -38,7 +38,7 @@ template <class P, class G>
 constexpr detail::priced_value price(permute<G>, P& p, detail::priced_value x) {
   p.copies = true;
   if (!x.gates) p.token_rows = x.rows;
-  return detail::price_copies(p, x, p.copies_of(x.rows));
+  return detail::price_copies(p, x, p.ordered_rows(x.rows));
 }
 template <class P, class G>
 constexpr detail::priced_value price(unpermute<G>, P& p, detail::priced_value x) {

@@ -32,8 +32,16 @@ constexpr detail::priced_value price(wide_dgrad<Real>, P& p, detail::priced_valu
   p.keep(p.before);
   return p.before;
 }
+/// Throws `argument` where rows are padded to a capacity that the shape does not have.
 template <class P, drop_by By, expert_room Rows>
 constexpr detail::priced_value price(drop<By, Rows>, P& p, detail::priced_value x) {
+  if constexpr (Rows == expert_room::to_capacity) {
+    if (p.shape.capacity < 1) {
+      throw error(error_kind::argument, "rows that are padded to an unknown capacity have no price",
+                  "set capacity of the layer_shape to kernel::expert_capacity of a rank's tokens");
+    }
+    p.capacity = p.shape.capacity;
+  }
   p.keep(x);
   return x;
 }

@@ -99,7 +99,7 @@ template <class P, class Etp, class Ep>
 constexpr detail::priced_value price(permute<joint<Etp, Ep>>, P& p, detail::priced_value x) {
   p.copies = true;
   if (!x.gates) p.token_rows = x.rows;
-  return detail::price_copies(p, x, p.copies_of(x.rows) * p.template size<Etp>());
+  return detail::price_copies(p, x, p.ordered_rows(x.rows) * p.template size<Etp>());
 }
 template <class P, class Etp, class Ep>
 constexpr detail::priced_value price(unpermute<joint<Etp, Ep>>, P& p, detail::priced_value x) {
