@@ -102,6 +102,19 @@ TEST_CASE("random layers under random policies on random ranks are the oracle's"
   for (std::uint64_t seed = first; seed < first + count; ++seed) CHECK(judged(seed) == "");
 }
 
+TEST_CASE("every mistake in the way back is found") {
+  for (int mistake = 0; mistake <= train::faults; ++mistake) {
+    CAPTURE(mistake);
+    int found = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+      member of = train::drawn(seed);
+      of.mistake = static_cast<train::fault>(mistake);
+      found += train::difference(train::run(of), train::expected(of), tolerance_of(of)).empty() ? 0 : 1;
+    }
+    CHECK((found > 0) == (mistake > 0));
+  }
+}
+
 TEST_CASE("what is drawn by default has everything in it") {
   std::set<std::string> found;
   for (std::uint64_t seed = 1; seed <= members; ++seed) {

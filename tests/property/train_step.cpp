@@ -314,19 +314,43 @@ class step {
     arrived<T> const there = expert_->backward(with_, transport_->combine_backward(with_, dy));
     if (!of_.delayed) expert_->accumulate(with_, gradients);
     routed<T> tokens = transport_->dispatch_backward(with_, there);
+    if (is(fault::slot_order_broken) || is(fault::gradient_of_weights_lost)) spoil(tokens.gates);
     if (identity_) tokens = identity_->backward(with_, {tokens, dy});
     rows_of<T> dx = router_->backward(with_, tokens);
-    if (shared_) dx = sum_of(dx, shared_->backward(with_, dy));
+    if (shared_) {
+      rows_of<T> const of_shared = shared_->backward(with_, dy);
+      if (!is(fault::gradient_of_shared_lost)) dx = sum_of(dx, of_shared);
+    }
     router_->accumulate(with_, gradients);
     if (shared_) shared_->accumulate(with_, gradients);
     if (of_.delayed) expert_->accumulate(with_, gradients);
-    router_->reduce(with_, gradients);
-    expert_->reduce(with_, gradients);
+    if (is(fault::weights_accumulated_twice)) expert_->accumulate(with_, gradients);
+    if (is(fault::experts_ep_times_too_large)) {
+      for (auto const& view : {gradients.straight.fc1.weight, gradients.straight.fc2.weight}) enlarge(view);
+      for (auto const& view : {gradients.turned.fc1.weight, gradients.turned.fc2.weight}) enlarge(view);
+    }
+    if (!is(fault::gate_not_reduced)) router_->reduce(with_, gradients);
+    if (!is(fault::experts_not_reduced)) expert_->reduce(with_, gradients);
     if (shared_) shared_->reduce(with_, gradients);
     return there_ ? there_->backward(with_, dx) : dx;
   }
 
  private:
+  [[nodiscard]] bool is(fault mistake) const { return of_.mistake == mistake; }
+  template <class View>
+  void enlarge(View const& view) const {
+    for (index_t i = 0; i < view.count(); ++i) view.data()[i] *= static_cast<T>(of_.ep);
+  }
+  /// Slots from behind, or nothing.
+  void spoil(gates_of<T>& of) const {
+    auto const shape = of.weights.shape();
+    heddle::slot_view<T> const spoilt{with_.on.template allocate<T>(shape.count()), shape};
+    for (index_t t = 0; t < shape[0]; ++t) {
+      for (index_t k = 0; k < shape[1]; ++k)
+        spoilt(t, k) = is(fault::slot_order_broken) ? of.weights(t, shape[1] - 1 - k) : T{0};
+    }
+    of.weights = {spoilt.data(), shape};
+  }
   rows_of<T> sum_of(rows_of<T> x, rows_of<T> y) {
     T* const sum = with_.on.template allocate<T>(x.data.count());
     for (index_t i = 0; i < x.data.count(); ++i) sum[i] = x.data.data()[i] + y.data.data()[i];

@@ -13,6 +13,19 @@ inline constexpr char const* dispatcher_names[] = {
     "flex",   "direct",     "flex by direct", "direct deduplicated", "masked everywhere"};
 inline constexpr int dispatchers = 10;
 
+/// A mistake in the way back, to see it found.
+enum class fault {
+  none,
+  gate_not_reduced,
+  experts_not_reduced,
+  experts_ep_times_too_large,
+  weights_accumulated_twice,
+  slot_order_broken,
+  gradient_of_weights_lost,
+  gradient_of_shared_lost
+};
+inline constexpr int faults = 7;
+
 /// Everything about a step. `cuts` are the first tokens of the chunks that tokens are dealt in, and their end: a chunk
 /// for each rank or, on a `dense` grid, for each rank of dp; for each rank of edp where they are `everywhere` else.
 struct member {
@@ -25,7 +38,8 @@ struct member {
   bool delayed = false;  ///< weight gradients after all others
   bool ties = false;     ///< gaps of nothing are meant
   bool tiles = false;    ///< products in tiles, by oneDNN where there is any
-  int threads = 1;       ///< of a rank
+  fault mistake = fault::none;
+  int threads = 1;  ///< of a rank
   std::vector<index_t> cuts{};
 
   [[nodiscard]] expert_member is() const { return expert_number(expert); }
