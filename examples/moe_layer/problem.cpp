@@ -151,10 +151,11 @@ struct sizes {
 };
 
 /// Each letter is measured at one tensor; every other tensor must agree.
-sizes measure(contents const& from) {
+sizes measure(contents const& from, config const& settings) {
   shape_t const& x = from.shape_like(tensor_name::hidden, {{"T", 0}, {"H", 0}});
   shape_t const& router = from.shape_like(tensor_name::router_weight, {{"E", 0}, {"H", 0}});
-  static_cast<void>(from.shape_like(tensor_name::gate_up_proj, {{"E", 0}, {"2F", 0}, {"H", 0}}));
+  static_cast<void>(
+      from.shape_like(tensor_name::gate_up_proj, {{"E", 0}, {gated(settings.activation) ? "2F" : "F", 0}, {"H", 0}}));
   shape_t const& down = from.shape_like(tensor_name::down_proj, {{"E", 0}, {"H", 0}, {"F", 0}});
   from.require_both(tensor_name::shared_gate_up_proj, tensor_name::shared_down_proj);
   sizes result{x[0], x[1], router[0], down[2], 0};
@@ -229,7 +230,7 @@ problem<T> read_as(contents const& from, config const& settings, sizes const& is
 any_problem read_problem(std::string const& path) {
   contents const from{path};
   config settings = parse_config(from.config_text(), path);
-  sizes const is = measure(from);
+  sizes const is = measure(from, settings);
   check_shapes(from, settings, is);
   check_config(settings, is.tokens, is.experts, path);
   // Where every group stays none is judged, however many there are and whatever would score them.

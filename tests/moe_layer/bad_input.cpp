@@ -138,6 +138,10 @@ TEST_CASE("shapes that do not fit each other") {
   input plain = whole({.top_k = 2, .activation = oracle::activation_kind::relu});
   plain.tensors["gate_up_proj"] = of_shape(dtype::f32, {4, 6, 5});
   fails(plain, {"expected [E, F, H] = [4, 3, 5]", "the activation relu has no gate"});
+  plain.tensors["gate_up_proj"] = of_shape(dtype::f32, {12, 5});
+  fails(plain, {"[12, 5], expected [E, F, H]"});
+  plain.tensors.erase("gate_up_proj");
+  fails(plain, {"there is no tensor 'gate_up_proj'", "Fix: give gate_up_proj [E, F, H]"});
 }
 
 TEST_CASE("config that is not the object it should be") {
