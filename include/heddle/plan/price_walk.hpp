@@ -159,7 +159,8 @@ struct pricer<each<sequence<Operations...>>> {
   template <class Operation, class P>
   static constexpr void over(P& p, priced_bundle& bundle) {
     if constexpr (P::tapes) p.note(bundle);
-    for (std::size_t i = 0; i < bundle.count; ++i) bundle.values[i] = price_of<Operation>(p, bundle.values[i]);
+    for (std::size_t i = 0; i < bundle.values.size() && i < bundle.count; ++i)
+      bundle.values[i] = price_of<Operation>(p, bundle.values[i]);
   }
 };
 /// Parameters come together for all that happens in the branch.
