@@ -18,7 +18,10 @@ void update_expert_bias(Execution& execution, std::span<Real> bias, std::span<in
   std::span<index_t> const sums{execution.allocate_counts(experts), counts.size()};
   for (std::size_t e = 0; e < counts.size(); ++e) sums[e] = counts[e];
   (detail::numbers_of<Groups>(execution).all_reduce(sums), ...);
-  kernel::update_expert_bias(bias, std::span<index_t const>{sums}, rate, Rule);
+  auto const update = [&](auto const&, index_t) {
+    kernel::update_expert_bias(bias, std::span<index_t const>{sums}, rate, Rule);
+  };
+  execution.launch(update, 1);  // a dry step moves nothing
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -4,6 +4,7 @@
 #include "../../support/ranks.hpp"
 
 #include <doctest/doctest.h>
+#include <heddle/host/dry_execution.hpp>
 
 using namespace heddle;
 
@@ -35,5 +36,15 @@ TEST_CASE("update_expert_bias: a rank that works alone, and sizes that do not fi
     CHECK_THROWS_AS(update_expert_bias<bias_rule::megatron>(tools.execution, std::span<float>{short_one},
                                                             std::span<index_t const>{counts}, 1),
                     error);
+  });
+}
+
+TEST_CASE("update_expert_bias: a dry step leaves the bias as it is") {
+  support::on_ranks<ep>(mesh<ep>{2}, 1, [](auto& tools) {
+    host::dry_execution dry{tools.groups};
+    std::vector<index_t> const counts{3, 1};
+    std::vector<float> bias{0.5F, 0.25F};
+    update_expert_bias<bias_rule::megatron, ep>(dry, std::span<float>{bias}, std::span<index_t const>{counts}, 0.1);
+    CHECK(bias == std::vector<float>{0.5F, 0.25F});
   });
 }
