@@ -91,23 +91,23 @@ class step {
   std::unique_ptr<shared<T>> shared_;
 };
 
-/// The most rows that an expert gets from one rank where they are filled up to its capacity; 0 where they are not.
-/// Throws argument for more rows than can be numbered.
+/// Throws argument where experts that are filled up to their capacity have more rows than can be numbered. With etp
+/// ranks to an expert the tokens of all of them meet there.
 template <class T>
-index_t padded_rows(problem<T> const& of, choice const& chosen) {
+void require_countable(problem<T> const& of, choice const& chosen) {
   config const& is = of.settings;
-  if (!is.pad_to_capacity || !is.capacity_factor) return 0;
+  if (!is.pad_to_capacity || !is.capacity_factor) return;
   index_t const most = own_tokens(of.tokens, chosen.ranks, 0).size;
   index_t const rows = heddle::kernel::expert_capacity(most, is.top_k, of.experts, *is.capacity_factor);
   constexpr index_t countable = 0x7fffffff;
-  if (rows * of.experts > countable) {
+  if (rows * of.experts * chosen.etp > countable) {
     throw heddle::error(heddle::error_kind::argument,
                         "config.capacity_factor is " + std::to_string(*is.capacity_factor) + ": " +
                             std::to_string(of.experts) + " experts padded to " + std::to_string(rows) +
-                            " rows each have more than " + std::to_string(countable),
+                            " rows for each of --etp " + std::to_string(chosen.etp) + " ranks have more than " +
+                            std::to_string(countable),
                         "use a smaller factor, or leave out pad_to_capacity");
   }
-  return rows;
 }
 
 /// Entries of each expert among the tokens of all ranks.
@@ -137,7 +137,7 @@ std::vector<T> updated_bias(problem<T> const& of, std::vector<std::int64_t> cons
 
 template <class T>
 void require_supported(problem<T> const& of, choice const& chosen) {
-  static_cast<void>(padded_rows(of, chosen));
+  require_countable(of, chosen);
   static_cast<void>(make_router<T>(of.settings));
   static_cast<void>(make_transport<T>(chosen));
   static_cast<void>(make_expert<T>(of.settings, chosen, with_biases(of, chosen)));
@@ -155,9 +155,6 @@ answer<T> run_layer(communicator& world, problem<T> const& of, choice const& cho
   auto const padding = std::make_unique<bool[]>(static_cast<std::size_t>(own.size));
   step_state state;
   state.inputs.first_token = own.begin;
-  // What fills an expert up comes on top of the tokens that a receive buffer has room for by itself.
-  if (index_t const rows = padded_rows(of, chosen))
-    state.inputs.room = chosen.etp * chosen.ep * ((of.experts + chosen.ep - 1) / chosen.ep) * rows;
   if (!of.padding.empty()) {
     std::copy_n(of.padding.begin() + own.begin, own.size, padding.get());
     state.inputs.padding = {padding.get(), heddle::extents<heddle::tokens>{own.size}};

@@ -248,6 +248,13 @@ TEST_CASE("experts filled up with more rows than can be numbered") {
                         {.top_k = 2, .capacity_factor = 1e6, .pad_to_capacity = true}, 5),
          dtype::f32},
         {"config.capacity_factor is 1000000", "2 experts padded to 1200000000 rows", "Fix: use a smaller factor"});
+  for (std::string const dispatcher : {"flex", "direct", "all_to_all"}) {
+    fails({oracle::filled({.tokens = 1200, .hidden = 1, .experts = 2, .width = 1},
+                          {.top_k = 2, .capacity_factor = 1e6, .pad_to_capacity = true}, 5),
+           dtype::f32},
+          {"2 experts padded to 600000000 rows for each of --etp 2 ranks", "Fix: use a smaller factor"},
+          "--ranks 2 --etp 2 --dispatcher " + dispatcher);
+  }
 }
 
 TEST_CASE("a mesh that does not fit, and which one would") {
