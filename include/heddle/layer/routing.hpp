@@ -45,6 +45,18 @@ struct routing {
   }
 };
 
+namespace detail {
+
+/// Throws `argument` for more rows than the lists of a routing can number.
+inline void check_row_numbers(index_t rows) {
+  if (rows > 0x7fffffff) {
+    throw error(error_kind::argument, std::to_string(rows) + " rows do not fit a 32-bit row number",
+                "route fewer tokens at a time, or fill up to a smaller capacity");
+  }
+}
+
+}  // namespace detail
+
 /// What a caller may tell a routed step about this rank's tokens; all empty where there is nothing to tell.
 template <class Memory = host_memory>
 struct routing_inputs {

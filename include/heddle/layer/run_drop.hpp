@@ -17,12 +17,6 @@ auto run(drop<By, Rows>, Frame& frame, gates<Memory, Weight> chosen) {
   index_t const experts = routing.experts;
   index_t const capacity = kernel::expert_capacity(detail::present_tokens(frame, shape[0]), shape[1], experts,
                                                    options.capacity_factor, options.least_capacity);
-  if (Rows == expert_room::to_capacity && capacity * experts > 0x7fffffff) {
-    throw error(error_kind::argument,
-                std::to_string(experts) + " experts padded to a capacity of " + std::to_string(capacity) +
-                    " rows have more rows than 32 bits can number",
-                "use a smaller capacity, or do not pad");
-  }
   detail::order_by_expert(frame, 0, experts);
   auto const begins = detail::begins_of(frame, routing.expert_rows);
   slot_view<std::int32_t, Memory> const ids{frame.template scratch<std::int32_t>(shape.count()).data(), shape};

@@ -43,7 +43,9 @@ template <class Mode, class Frame>
 class gaps {
  public:
   explicit gaps(Frame& frame)
-      : frame_{&frame}, counts_{frame.routing.expert_rows}, padded_{rows_of_experts<Mode>(frame)} {}
+      : frame_{&frame}, counts_{frame.routing.expert_rows}, padded_{rows_of_experts<Mode>(frame)} {
+    check_row_numbers(sum_of(padded_));
+  }
 
   [[nodiscard]] auto into_gaps() const { return map(padded_, counts_, padded_); }
   [[nodiscard]] auto out_of_gaps() const { return map(counts_, padded_, counts_); }

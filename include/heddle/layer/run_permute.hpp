@@ -30,6 +30,7 @@ void pad_to_capacity(Frame& frame, slot_view<std::int32_t, typename Frame::memor
   auto const rows = frame.counts(routing.expert_rows.size());
   for (index_t& each : rows) each = routing.capacity;
   auto const padded = begins_of(frame, rows);
+  check_row_numbers(padded.back());
   auto const row_to_token = frame.template scratch<std::int32_t>(padded.back());
   auto const row_to_slot = frame.template scratch<std::int32_t>(padded.back());
   extents<tokens> const height{padded.back()};

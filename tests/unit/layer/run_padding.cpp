@@ -48,6 +48,25 @@ TEST_CASE("weights of rows go the same way, zero in the gaps") {
   });
 }
 
+TEST_CASE("rows that pass 32-bit numbers, if only with their gaps, are refused before any is made") {
+  support::on_ranks<ep>(mesh<ep>{1}, 1, [](auto& tools) {
+    host::workspace bounded{1 << 20};
+    host::execution execution{tools.gemm, tools.groups, bounded};
+    step_state<> state;
+    std::tuple<> const weights;
+    frame frame{execution, weights, state};
+    std::vector<index_t> const counts{(index_t{1} << 31) - 5, 1};  // 2^31 - 4, padded, and 4
+    frame.routing.expert_rows = counts;
+    try {
+      static_cast<void>(run(in{}, frame, value({}, 0, 3)));
+      FAIL_CHECK("2^31 rows were numbered");
+    } catch (error const& problem) {
+      CHECK(problem.kind() == error_kind::argument);
+      CHECK(problem.text() == "2147483648 rows do not fit a 32-bit row number");
+    }
+  });
+}
+
 TEST_CASE("no rows, and no experts") {
   in_frames<ep>(mesh<ep>{1}, std::tuple<>{}, [](auto& frame, int) {
     std::vector<index_t> const counts{0, 0};

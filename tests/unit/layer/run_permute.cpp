@@ -52,6 +52,27 @@ TEST_CASE("select takes the copies for the rank's own experts; unselect gives a 
   });
 }
 
+TEST_CASE("rows beyond 32-bit numbers, of capacity at every rank of a tensor group, are refused before any is made") {
+  support::on_ranks<etp, ep>(mesh<etp, ep>{2, 1}, 1, [](auto& tools) {
+    host::workspace bounded{1 << 20};
+    host::execution execution{tools.gemm, tools.groups, bounded};
+    step_state<> state;
+    std::tuple<> const weights;
+    frame frame{execution, weights, state};
+    std::vector<std::int32_t> const ids{1, 0};
+    route(frame, ids, 2, 2);
+    frame.routing.capacity = (index_t{1} << 29) + 1;  // 2 experts at 2 ranks
+    list const x{1};
+    try {
+      static_cast<void>(run(permute<joint<etp, ep>>{}, frame, value(x, 1, 1)));
+      FAIL_CHECK("4 * (2^29 + 1) rows were numbered");
+    } catch (error const& problem) {
+      CHECK(problem.kind() == error_kind::argument);
+      CHECK(problem.text() == "2147483652 rows do not fit a 32-bit row number");
+    }
+  });
+}
+
 namespace {
 
 list numbers_of(gates<> g) { return {g.weights.data(), g.weights.data() + g.weights.count()}; }
