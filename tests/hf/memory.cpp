@@ -90,27 +90,40 @@ double peak_bytes(process::result const& done) {
   return std::stod(done.out.substr(place + 12)) * (1 << 20);
 }
 
+constexpr double few = 64.0 * (1 << 20);
+/// 64 tokens: logits on rank 0 and where they were computed, and some rows a layer.
+constexpr double activations = 8.0 * (1 << 20);
+hf::choice const chosen{.ranks = 4, .tp = 2, .ep = 4};
+
+bool measurable() {
+  if (sanitized) MESSAGE("skipped: a sanitizer's own memory would count as the run's");
+  return !sanitized;
+}
+
+std::string run_of(process::scratch const& folder) {
+  write_model(folder.path().string());
+  return "--model " + folder.path().string() + " --threads 1 --ranks 4 --tp 2 --ep 4";
+}
+
 }  // namespace
 
-TEST_CASE("memory: peak of a run") {
-  if (sanitized) {
-    MESSAGE("skipped: a sanitizer's own memory would count as the run's");
-    return;
-  }
+TEST_CASE("memory: threads, peak of a run") {
+  if (!measurable()) return;
   process::scratch const folder;
-  write_model(folder.path().string());
+  std::string const run = run_of(folder);
   hf::model const whole = hf::open_model(folder.path().string());
-  constexpr double few = 64.0 * (1 << 20);
-  // 64 tokens: logits on rank 0 and where they were computed, and some rows a layer.
-  constexpr double activations = 8.0 * (1 << 20);
-  std::string const run = "--model " + folder.path().string() + " --threads 1 --ranks 4 --tp 2 --ep 4";
-  hf::choice const chosen{.ranks = 4, .tp = 2, .ep = 4};
   auto const bf16 = static_cast<double>(owned_bytes(whole, chosen, 2, true));
   CHECK(bf16 > 150e6);
   CHECK(peak_bytes(process::hf_forward(run + " --dtype bf16")) < 1.10 * bf16 + activations + few);
   auto const f32 = static_cast<double>(owned_bytes(whole, chosen, 4, true));
   CHECK(peak_bytes(process::hf_forward(run)) < 1.10 * f32 + activations + few);
-  if (!process::has_mpi()) return;
-  auto const apart = static_cast<double>(owned_bytes(whole, chosen, 2, false));
-  CHECK(peak_bytes(process::under_mpirun(4, run + " --dtype bf16")) < 1.10 * apart + activations + few);
+}
+
+TEST_CASE("memory: processes, peak of a run") {
+  if (!measurable() || !process::has_mpi()) return;
+  process::scratch const folder;
+  std::string const run = run_of(folder);
+  hf::model const whole = hf::open_model(folder.path().string());
+  auto const bf16 = static_cast<double>(owned_bytes(whole, chosen, 2, false));
+  CHECK(peak_bytes(process::under_mpirun(4, run + " --dtype bf16")) < 1.10 * bf16 + activations + few);
 }

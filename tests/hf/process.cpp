@@ -2,6 +2,7 @@
 #include "process.hpp"
 
 #include "trial.hpp"
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <sys/wait.h>
@@ -30,7 +31,11 @@ std::vector<std::string> result::lines() const {
 
 result hf_forward(std::string const& arguments) { return run(std::string{HF_FORWARD " "} + arguments); }
 
-bool has_mpi() { return std::string{MPIRUN}.size() > 0; }
+bool has_mpi() {
+  bool const there = std::string{MPIRUN}.size() > 0;
+  if (!there) std::puts("skipped: no mpirun");
+  return there;
+}
 
 result under_mpirun(int ranks, std::string const& arguments) {
   result done = run(std::string{MPIRUN " -np "} + std::to_string(ranks) +

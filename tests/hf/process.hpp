@@ -18,6 +18,7 @@ struct result {
 [[nodiscard]] result hf_forward(std::string const& arguments);
 /// Runs it as `ranks` processes; lines of the launcher itself are taken out of `err`. `code` is the launcher's.
 [[nodiscard]] result under_mpirun(int ranks, std::string const& arguments);
+/// Whether there is a launcher; says that the test is skipped where there is none.
 [[nodiscard]] bool has_mpi();
 
 /// A folder that is gone at the end of its scope.

@@ -353,24 +353,3 @@ TEST_CASE("an output that is the input, by whatever name, or no file at all, is 
     refused(name, "--out is '" + folder.file(name) + "', the file that --in reads Fix: name another file");
   refused("pipe", "cannot write '" + folder.file("pipe") + "': not a regular file");
 }
-
-TEST_CASE("processes: a mistake is said once, and the job ends") {
-  if (!process::has_mpi()) return;
-  scratch const folder;
-  std::string const in = folder.file("in.safetensors");
-  std::string const out = folder.file("out.safetensors");
-  input broken = whole();
-  broken.config = "{\"top_k\":9}";
-  broken.write(in);
-  auto const refused = [&](std::string const& arguments, std::string const& text) {
-    process::result const done = process::under_mpirun(2, "--in " + in + " --out " + out + " " + arguments);
-    CHECK(done.code == 1);
-    REQUIRE_MESSAGE(done.lines().size() == 1, done.err);
-    CHECK_MESSAGE(done.err.find(text) != std::string::npos, done.err);
-    CHECK(!std::filesystem::exists(out));
-  };
-  refused("--ranks 2", "config.top_k is 9, the router has 4 experts");
-  refused("--ranks 2 --ep 3", "which does not divide the 2 ranks");
-  input{oracle::filled({}, {.top_k = 2}, 5), dtype::f32}.write(in);
-  refused("--ranks 3", "--ranks is 3 and the job has 2 processes Fix: start it as mpirun -np 3");
-}

@@ -3,6 +3,7 @@
 
 #include "../support/oracle_draw.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <heddle/checkpoint/write.hpp>
@@ -69,7 +70,11 @@ std::vector<std::string> result::lines() const {
 
 result moe_layer(std::string const& arguments) { return run(std::string{MOE_LAYER " "} + arguments); }
 
-bool has_mpi() { return std::string{MPIRUN}.size() > 0; }
+bool has_mpi() {
+  bool const there = std::string{MPIRUN}.size() > 0;
+  if (!there) std::puts("skipped: no mpirun");
+  return there;
+}
 
 result under_mpirun(int ranks, std::string const& arguments) {
   result done = run(std::string{MPIRUN " -np "} + std::to_string(ranks) + " --timeout 60 -q " MOE_LAYER " --comm mpi " +

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// moe_layer on ranks that are processes: the file it writes is that of ranks that are threads, byte for byte.
+// moe_layer on ranks that are processes: the file it writes is that of ranks that are threads, byte for byte, and a
+// mistake is said once.
 #include "process.hpp"
 
 #include "../support/oracle_draw.hpp"
@@ -87,4 +88,26 @@ TEST_CASE("processes write what threads write: every dispatcher, expert and plac
   }
   CHECK(tuples.size() == 72);
   for (std::string const& problem : problems) CHECK(problem == "");
+}
+
+TEST_CASE("processes: a mistake is said once, and the job ends") {
+  if (!process::has_mpi()) return;
+  scratch const folder;
+  oracle::layer const of = oracle::filled({}, {.top_k = 2}, 5);
+  std::string const in = folder.file("in.safetensors");
+  std::string const out = folder.file("out.safetensors");
+  process::input broken{of, heddle::dtype::f32};
+  broken.config = "{\"top_k\":9}";
+  broken.write(in);
+  auto const refused = [&](std::string const& arguments, std::string const& text) {
+    process::result const done = process::under_mpirun(2, "--in " + in + " --out " + out + " " + arguments);
+    CHECK(done.code == 1);
+    REQUIRE_MESSAGE(done.lines().size() == 1, done.err);
+    CHECK_MESSAGE(done.err.find(text) != std::string::npos, done.err);
+    CHECK(!std::filesystem::exists(out));
+  };
+  refused("--ranks 2", "config.top_k is 9, the router has 4 experts");
+  refused("--ranks 2 --ep 3", "which does not divide the 2 ranks");
+  process::input{of, heddle::dtype::f32}.write(in);
+  refused("--ranks 3", "--ranks is 3 and the job has 2 processes Fix: start it as mpirun -np 3");
 }
