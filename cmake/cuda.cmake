@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # With HEDDLE_ENABLE_CUDA: what this repository compiles with nvcc. Architectures are the builder's, or that of the H100;
-# row kernels and headers are compiled for the A100 and the B200 as well.
+# row kernels and headers are compiled for the A100 as well, and for the B200 by a toolkit that knows it.
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   find_program(HEDDLE_NVCC nvcc)
   if(NOT HEDDLE_NVCC)
@@ -10,9 +10,14 @@ endif()
 set(heddle_every_architecture ${CMAKE_CUDA_ARCHITECTURES})
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 90a-real)
-  set(heddle_every_architecture 80-real 90a-real 100-real)
 endif()
 enable_language(CUDA)
+if(NOT DEFINED heddle_every_architecture)
+  set(heddle_every_architecture 80-real 90a-real)
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+    list(APPEND heddle_every_architecture 100-real)
+  endif()
+endif()
 
 # heddle_cuda_options(<target>): warnings as errors on both sides. The standard is a flag, since CMake 3.25 does not know
 # that nvcc has C++20. Host code is not tuned to this machine: objects are carried to the one with the GPU.
