@@ -109,7 +109,8 @@ auto backward_data(Execution& execution, Weights const& weights, Saved const& sa
 }
 
 /// Adds the gradients of the parameters to `gradients`, the last parameter first. It communicates with nobody: it may
-/// run later, and on an execution of another thread.
+/// run later, and on an execution of another thread. But where parameters are shared out (`fsdp`) it ends in a
+/// reduce_scatter: all ranks of the group call it, and on their own threads.
 template <parallel_style Style, class Execution, class Weights, class Saved, class Pending, class Gradients>
 void backward_weights(Execution& execution, Weights const& weights, Saved const& saved, Pending const& pending,
                       Gradients const& gradients) {

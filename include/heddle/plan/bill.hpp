@@ -118,7 +118,7 @@ struct pricing {
     report.steps[report.count++] = {operation, Group::name.view(), id_of<Group>, bytes, about};
   }
   constexpr void keep(priced_value const& value) { report.activation_bytes += value.bytes(); }
-  /// An operation has met its parameter. What parameters cost by themselves, see price_parameters.hpp.
+  /// An operation has met its parameter. What parameters cost by themselves, see price_shares.hpp.
   template <class Operation>
   constexpr void meet(priced_value const&, priced_value const&) {}
   /// What ranks tell each other before they move rows.
