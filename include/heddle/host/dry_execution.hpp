@@ -19,7 +19,8 @@ class dry_execution;
 
 /// Stands where `host::execution` stands: `infer`, `forward` and `backward` take it, with views of the right shapes
 /// whose data is not read (but a pointer that is null still means that a bias is not there). Choices of experts are
-/// those of `routing_inputs::recorded`, or dealt ones. All ranks run it, each with its own rows: they exchange counts.
+/// those of `routing_inputs::recorded`, or dealt ones; it throws `unsupported` where logits would choose. All ranks run
+/// it, each with its own rows: they exchange counts.
 ///
 /// What it says is exact for one lane: with a second one, branches beside take their memory from the lane's workspace.
 /// One number of rows depends on data that is not there: how many ranks a token goes to, where dropping by probability

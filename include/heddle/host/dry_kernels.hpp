@@ -7,6 +7,7 @@
 #include <heddle/kernel/capacity.hpp>
 #include <heddle/kernel/columns.hpp>
 #include <heddle/kernel/count_choices.hpp>
+#include <heddle/kernel/expert_choice.hpp>
 #include <heddle/kernel/identity_experts.hpp>
 #include <heddle/kernel/mask_experts.hpp>
 #include <heddle/kernel/pad_order.hpp>
@@ -14,12 +15,34 @@
 #include <heddle/kernel/permute.hpp>
 #include <heddle/kernel/ranks_of.hpp>
 #include <heddle/kernel/repeat_choices.hpp>
+#include <heddle/kernel/route.hpp>
+#include <heddle/kernel/sinkhorn.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace host {
 
 // dry_part(kernel, zeros): what a dry step launches instead of a kernel. Kernels without an overload are not launched.
 // A kernel that touches other data too finds zeros there: zeros.template make<T>(count) is memory for that.
+
+/// Stands where experts are chosen by logits.
+struct no_choice {
+  void operator()(serial_team const&, index_t) const {
+    throw error(error_kind::unsupported, "a dry step has no logits to choose experts by",
+                "give it choices, in inputs.recorded, or let them be dealt");
+  }
+};
+template <class Rule, class Real, class Memory, class Weight>
+no_choice dry_part(kernel::route<Rule, Real, Memory, Weight> const&, auto const&) {
+  return {};
+}
+template <class Score, class Real, class Memory>
+no_choice dry_part(kernel::scores_of_rows<Score, Real, Memory> const&, auto const&) {
+  return {};
+}
+template <class Real, class Memory>
+no_choice dry_part(kernel::sinkhorn_columns<Real, Memory> const&, auto const&) {
+  return {};
+}
 
 template <class Memory>
 auto dry_part(kernel::deal_recorded<Memory> const& whole, auto const&) {

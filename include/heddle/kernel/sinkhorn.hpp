@@ -94,7 +94,8 @@ template <class Launch, class Reduce, class Real>
 int sinkhorn(Launch launch, Reduce reduce, rows<Real const> logits, per_row<bool const> padding, double tokens,
              per_row<Real> column_scale, per_row<Real> row_scale, per_row<double> sums, sinkhorn_limits limits = {}) {
   index_t const experts = column_scale.count();
-  for (index_t i = 0; i < experts; ++i) column_scale(i) = 1;
+  auto const begin = [&](auto const&, index_t i) { column_scale(i) = 1; };
+  launch(begin, experts);  // not where there is no data
   for (int round = 1;; ++round) {
     launch(sinkhorn_rows<Real>{logits, padding, column_scale, tokens, row_scale}, row_scale.count());
     sinkhorn_columns<Real> const columns{logits, row_scale, sums};

@@ -33,12 +33,19 @@ void choose_experts(at_random, Frame& frame, index_t, Route const& route) {
   detail::weigh_chosen(frame, route);
 }
 
+/// Scores [tokens, experts].
+template <class Frame, class Rule, class Real, class Memory, class Weight>
+rows<Real, Memory> scratch_of_choice(expert_choice, Frame& frame,
+                                     kernel::route<Rule, Real, Memory, Weight> const& route) {
+  return frame.template scratch_rows<Real>(route.logits.shape()[0], route.logits.row_size());
+}
+
 template <class Frame, class Rule, class Real, class Memory, class Weight>
 void choose_experts(expert_choice, Frame& frame, index_t k, kernel::route<Rule, Real, Memory, Weight> const& route) {
   index_t const height = route.logits.shape()[0];
   index_t const experts = route.logits.row_size();
   auto const& options = frame.weights().options;
-  auto const scores = frame.template scratch_rows<Real>(height, experts);
+  auto const scores = scratch_of_choice(expert_choice{}, frame, route);
   index_t const capacity = kernel::expert_capacity(detail::present_tokens(frame, height), k, experts,
                                                    options.capacity_factor, options.least_capacity);
   frame.launch(kernel::scores_of_rows<typename Rule::score, Real, Memory>{.logits = route.logits, .scores = scores},
@@ -50,27 +57,47 @@ void choose_experts(expert_choice, Frame& frame, index_t k, kernel::route<Rule, 
   detail::weigh_chosen(frame, route);
 }
 
-/// All ranks of the groups of `Tokens` call it.
+namespace detail {
+
+template <class Real>
+struct sinkhorn_scratch {
+  per_row<Real> column_scale, row_scale;  ///< [experts], [tokens]
+  std::span<double> sums;                 ///< [experts]
+  std::span<index_t> count;               ///< [1]
+};
+
+}  // namespace detail
+
 template <class Tokens, class Frame, class Rule, class Real, class Weight>
-void choose_experts(sinkhorn<Tokens>, Frame& frame, index_t,
-                    kernel::route<Rule, Real, host_memory, Weight> const& route) {
+auto scratch_of_choice(sinkhorn<Tokens>, Frame& frame, kernel::route<Rule, Real, host_memory, Weight> const& route) {
   extents<tokens> const height{route.logits.shape()[0]};
   extents<tokens> const experts{route.logits.row_size()};
-  per_row<Real> const column_scale{frame.template scratch<Real>(experts.count()).data(), experts};
-  per_row<Real> const row_scale{frame.template scratch<Real>(height.count()).data(), height};
-  auto const sums = frame.template scratch<double>(experts.count());
-  auto const count = frame.counts(1);
-  count[0] = detail::present_tokens(frame, height.count());
+  return detail::sinkhorn_scratch<Real>{.column_scale = {frame.template scratch<Real>(experts.count()).data(), experts},
+                                        .row_scale = {frame.template scratch<Real>(height.count()).data(), height},
+                                        .sums = frame.template scratch<double>(experts.count()),
+                                        .count = frame.counts(1)};
+}
+
+/// All ranks of the groups of `Tokens` call it.
+template <class Tokens, class Frame, class Rule, class Real, class Weight>
+void choose_experts(sinkhorn<Tokens> choice, Frame& frame, index_t,
+                    kernel::route<Rule, Real, host_memory, Weight> const& route) {
+  index_t const height = route.logits.shape()[0];
+  auto const [column_scale, row_scale, sums, count] = scratch_of_choice(choice, frame, route);
+  count[0] = detail::present_tokens(frame, height);
   detail::sum_over(frame, Tokens{}, count);
   kernel::sinkhorn([&](auto const& kernel, index_t rows) { frame.launch(kernel, rows); },
-                   [&](per_row<double>) { detail::sum_over(frame, Tokens{}, sums); }, route.logits, route.padding,
-                   static_cast<double>(count[0]), column_scale, row_scale, {sums.data(), experts});
+                   [&](per_row<double> sum) {
+                     detail::sum_over(frame, Tokens{}, std::span{sum.data(), static_cast<std::size_t>(sum.count())});
+                   },
+                   route.logits, route.padding, static_cast<double>(count[0]), column_scale, row_scale,
+                   {sums.data(), column_scale.shape()});
   frame.launch(kernel::sinkhorn_choose<Real>{.logits = route.logits,
                                              .padding = route.padding,
                                              .column_scale = column_scale,
                                              .row_scale = row_scale,
                                              .ids = route.ids},
-               height.count());
+               height);
   detail::weigh_chosen(frame, route);
 }
 

@@ -60,6 +60,11 @@ void weigh_chosen(Frame& frame, kernel::route<Rule, Real, Memory, Weight> const&
 
 }  // namespace detail
 
+/// What a choice works in besides the members of `route`: an overload for those that work in something. A replay takes
+/// it too, so that a dry step, which replays, counts what either takes.
+template <class Choice, class Frame, class Route>
+void scratch_of_choice(Choice, Frame&, Route const&) {}
+
 /// Fills the ids and weights of `route`: one overload a choice.
 template <class Frame, class Route>
 void choose_experts(best_experts, Frame& frame, index_t, Route const& route) {
@@ -94,6 +99,7 @@ auto run(choose<Rule, TopK, Choice>, Frame& frame, activation<Real, Memory> logi
     kernel::deal_recorded<Memory> const replay{
         .ids = route.ids, .recorded = inputs.recorded, .padding = inputs.padding};
     replay.check(experts);
+    static_cast<void>(scratch_of_choice(Choice{}, frame, route));
     frame.launch(replay, height);
     detail::weigh_chosen(frame, route);
   } else {

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <doctest/doctest.h>
+#include <heddle/host/dry_execution.hpp>
 #include <set>
 
 using namespace heddle;
@@ -119,5 +120,61 @@ TEST_CASE("sinkhorn: what all tokens prefer is shared out, over the ranks that h
     list const mine = rank == 0 ? list{3, 0} : rank == 1 ? list{2.5F, 0, 1, 0, 0.5F, 0} : list{};
     auto const chosen = run(own{}, frame, value(mine, static_cast<index_t>(mine.size() / 2), 2));
     CHECK(ids_of(chosen) == (rank == 0 ? ids_list{0} : rank == 1 ? ids_list{0, 1, 1} : ids_list{}));
+  });
+}
+
+namespace {
+
+/// What a choice among 7 experts by 11 tokens takes, as it is made, replayed, and in a dry step.
+template <class Choice>
+void compare_memory() {
+  support::on_ranks<ep>(mesh<ep>{1}, 1, [](auto& tools) {
+    moe_weights<float> const weights{};
+    list logits;
+    for (int i = 0; i < 77; ++i) logits.push_back(static_cast<float>(i * i % 13) / 4);
+    routing_inputs<> inputs;
+    auto const choose_on = [&](auto& execution) {
+      step_state<> state;
+      state.inputs = inputs;
+      frame frame{execution, weights, state};
+      return run(choose<by_softmax, 2, Choice>{}, frame, value(logits, 11, 7)).ids;
+    };
+    auto const choose_in = [&](host::workspace& memory) {
+      host::execution execution{tools.gemm, tools.groups, memory};
+      return choose_on(execution);
+    };
+    host::dry_execution blind{tools.groups};
+    try {
+      static_cast<void>(choose_on(blind));
+      FAIL_CHECK("experts were chosen by no logits");
+    } catch (error const& problem) {
+      CHECK(problem.kind() == error_kind::unsupported);
+    }
+    host::workspace live, again;
+    inputs.recorded = choose_in(live);
+    static_cast<void>(choose_in(again));
+    CHECK(again.peak_bytes() == live.peak_bytes());
+    host::dry_execution dry{tools.groups};
+    static_cast<void>(choose_on(dry));
+    CHECK(dry.limit_bytes() == live.peak_bytes());
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a dry step says what a choice takes as it is made, and makes none that is not told") {
+  compare_memory<best_experts>();
+  compare_memory<expert_choice>();
+  compare_memory<sinkhorn<placement<>>>();
+}
+
+TEST_CASE("a dry step without tokens has nothing to be told") {
+  support::on_ranks<ep>(mesh<ep>{1}, 1, [](auto& tools) {
+    moe_weights<float> const weights{};
+    host::dry_execution dry{tools.groups};
+    step_state<> state;
+    frame frame{dry, weights, state};
+    CHECK(run(choose<by_softmax, 1>{}, frame, value({}, 0, 3)).ids.count() == 0);
+    CHECK(run(choose<by_softmax, 1, expert_choice>{}, frame, value({}, 0, 3)).ids.count() == 0);
   });
 }
