@@ -63,8 +63,9 @@ class arena {
     auto const offset = static_cast<std::size_t>(from - begin_);
     std::size_t const distance = offset - then.front;
     bool const moves = distance > 0 && bytes <= most_pieces * distance;
-    front_ = moves ? then.front : offset;
-    auto* const to = static_cast<std::byte*>(allocate(bytes));
+    std::size_t const slack = moves ? 0 : offset % alignment;  // of data that does not begin where memory does
+    front_ = moves ? then.front : offset - slack;
+    auto* const to = static_cast<std::byte*>(allocate(slack + bytes)) + slack;
     for (std::size_t done = 0; moves && done < bytes; done += distance)
       copy(to + done, from + done, bytes - done < distance ? bytes - done : distance);
     return to;

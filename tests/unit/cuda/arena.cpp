@@ -158,3 +158,26 @@ TEST_CASE("arena: what would move in many small steps stays, and so does what is
   CHECK(scratch.keep_only(then, scratch.allocate(700), 700, copy) == memory.begin() + 256);  // it is there already
   CHECK(moved.empty());
 }
+
+TEST_CASE("arena: data from the midst of an allocation is kept, and what comes behind it is aligned") {
+  auto const copy = [](void* to, void const* from, std::size_t bytes) { std::memcpy(to, from, bytes); };
+  for (std::size_t bytes : {900U, 1008U}) {  // would move in 57 steps of 16 bytes, so it stays
+    some_memory memory{1024};
+    arena scratch{memory.begin(), 1024};
+    auto const then = scratch.now();
+    auto* const data = static_cast<std::byte*>(scratch.allocate(1024)) + 16;
+    CHECK(scratch.keep_only(then, data, bytes, copy) == data);
+    CHECK(scratch.now().front == 1024);
+  }
+  some_memory memory{4096};
+  arena scratch{memory.begin(), 4096};
+  static_cast<void>(scratch.allocate(256));
+  auto const then = scratch.now();
+  auto* const data = static_cast<unsigned char*>(scratch.allocate(2048)) + 528;
+  for (std::size_t i = 0; i < 1000; ++i) data[i] = static_cast<unsigned char>(i * 7 % 251);
+  auto* const place = static_cast<unsigned char*>(scratch.keep_only(then, data, 1000, copy));
+  for (std::size_t i = 0; i < 1000; ++i) CHECK(place[i] == static_cast<unsigned char>(i * 7 % 251));
+  auto* const next = static_cast<std::byte*>(scratch.allocate(1));
+  CHECK((next - memory.begin()) % 256 == 0);
+  CHECK(next >= static_cast<void*>(place + 1000));
+}
