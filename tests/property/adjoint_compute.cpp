@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The linear operations that compute, each a pair of adjoints, exactly: products with weights, shares, parts of rows,
-// and the change of grid.
+// rows of padding tokens, values side by side, and the change of grid.
 #include "../support/adjoint.hpp"
 
 #include <doctest/doctest.h>
+#include <heddle/compute/token_gate.hpp>
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/layer/run.hpp>
+#include <heddle/layer/walk_abreast.hpp>
 #include <heddle/style/experts.hpp>
 #include <heddle/style/linear.hpp>
 #include <heddle/style/shard.hpp>
@@ -90,29 +92,36 @@ TEST_CASE("adjoint: products with a cut matrix, alone and as whole linear styles
 
 namespace {
 
+template <class Order>
 struct experts_held {
   std::vector<double> fc1, fc2;
-  moe_weights<double> weights;
+  moe_weights<double, host_memory, Order> weights;
 };
-/// A rank's experts of `all`, cut over etp.
+/// A rank's experts of `all`, cut over etp. Transposed ones have the same numbers at other places.
+template <class Order>
 auto experts_of(mesh<etp, ep> const& grid, index_t all, index_t ffn, index_t width) {
   return [=](int rank) {
     tensor const up = whole_numbers({all, 2 * ffn, width});
     tensor const down = whole_numbers({all, width, ffn}, 50);
     box const own_up = shard_weight<both<grouped_gemm<ep>, packed_colwise<etp>>>(up.shape, grid, rank);
     box const own_down = shard_weight<both<grouped_gemm<ep>, rowwise<etp>>>(down.shape, grid, rank);
-    experts_held held{cut<double>(up, own_up), cut<double>(down, own_down), {}};
-    shape_t const a = own_up.shape();
-    shape_t const b = own_down.shape();
-    held.weights.fc1 = {matrices_of(held.fc1, a[0], a[1], a[2]), all, 2 * ffn, width};
-    held.weights.fc2 = {matrices_of(held.fc2, b[0], b[1], b[2]), all, width, ffn};
+    experts_held<Order> held{cut<double>(up, own_up), cut<double>(down, own_down), {}};
+    auto const part = [](std::vector<double> const& numbers, shape_t const& own) {
+      bool const turned = std::same_as<Order, in_out>;
+      typename Order::matrices const shape{own[0], own[turned ? 2 : 1], own[turned ? 1 : 2]};
+      return view<double const, typename Order::matrices, host_memory>{numbers.data(), shape};
+    };
+    held.weights.fc1 = {part(held.fc1, own_up.shape()), all, 2 * ffn, width};
+    held.weights.fc2 = {part(held.fc2, own_down.shape()), all, width, ffn};
     return held;
   };
 }
 
-template <class Mode>
+template <class Mode, class Order = out_in>
 void check_experts() {
   using parts = typename glu_expert<Mode>::template on_groups<ep, etp>;
+  using into = concat_t<typename parts::enter, typename parts::first>;
+  using out = concat_t<typename parts::second, typename parts::leave>;
   constexpr index_t ffn = 3, width = 2;
   for (int const ranks : worlds) {
     for (int inner = 1; inner <= ranks; ++inner) {
@@ -121,18 +130,21 @@ void check_experts() {
         CAPTURE(ranks);
         CAPTURE(inner);
         mesh<etp, ep> const grid{inner, ranks / inner};
-        CHECK(try_adjoint<etp, ep>(grid, experts_of(grid, all, ffn, width), [&](auto& own) {
+        CHECK(try_adjoint<etp, ep>(grid, experts_of<Order>(grid, all, ffn, width), [&](auto& own) {
                 // Rows of each expert of this ep rank: some have none.
                 range const mine = ceil_chunk::piece(all, grid.size<ep>(), grid.coordinate<ep>(own.rank));
                 std::vector<index_t> counts;
-                index_t rows = 0;
-                for (index_t e = mine.begin; e < mine.end(); ++e) rows += counts.emplace_back((2 * e + 3) % 4);
+                index_t rows = 0, with_gaps = 0;
+                for (index_t e = mine.begin; e < mine.end(); ++e) {
+                  index_t const count = counts.emplace_back((2 * e + 3) % 4);
+                  rows += count;
+                  with_gaps += (count + Mode::multiple - 1) / Mode::multiple * Mode::multiple;
+                }
                 own.frame.routing.experts = all;
                 own.frame.routing.expert_rows = counts;
                 index_t const inside = size_of_part<ceil_chunk>(ffn, inner, grid.coordinate<etp>(own.rank));
-                own.template check<typename parts::first>(own.template rows<typename parts::entered>(rows, width));
-                own.template check<typename parts::second>(
-                    own.template rows<typename parts::narrow>(rows, inside, ffn));
+                own.template check<into>(own.template rows<typename into::from>(rows, width));
+                own.template check<out>(own.template rows<typename parts::narrow>(with_gaps, inside, ffn));
               }) == "");
       }
     }
@@ -141,9 +153,11 @@ void check_experts() {
 
 }  // namespace
 
-TEST_CASE("adjoint: the two products of the experts, grouped and one after another") {
+TEST_CASE("adjoint: the two products of the experts, grouped, one after another and with gaps, in both orders") {
   check_experts<grouped>();
-  check_experts<sequential>();
+  check_experts<sequential, in_out>();
+  check_experts<aligned<2>>();
+  check_experts<aligned<3>, in_out>();
 }
 
 namespace {
@@ -165,6 +179,33 @@ TEST_CASE("adjoint: a share of a value") {
               mesh<tp>{ranks}, without,
               [](auto& own) { own.template check<sequence<spread<tp>>>(own.template rows<spread<tp>::from>(4, 3)); },
               {.unit = 24}) == "");
+  }
+}
+
+TEST_CASE("adjoint: values side by side, each through its own") {
+  using apart = sequence<abreast<sequence<copy<tp>>, sequence<all_reduce<tp>>>>;
+  for (int const ranks : worlds) {
+    CAPTURE(ranks);
+    CHECK(try_adjoint<tp>(mesh<tp>{ranks}, without, [](auto& own) {
+            own.template check<apart>(own.template rows<copy<tp>::from>(4, 3),
+                                      own.template rows<all_reduce<tp>::from>(2, 5));
+          }) == "");
+  }
+}
+
+TEST_CASE("adjoint: rows of padding tokens") {
+  bool const padding[] = {false, true, true, false, true};
+  for (int const ranks : worlds) {
+    for (index_t const height : {5, 0, 1}) {
+      CAPTURE(ranks);
+      CAPTURE(height);
+      CHECK(try_adjoint<tp>(mesh<tp>{ranks}, without,
+                            [&](auto& own) {
+                              own.step_inputs.padding = {padding, extents<tokens>{height}};
+                              own.template check<sequence<mask_padding<>>>(own.template rows<placement<>>(height, 3));
+                            },
+                            {.empty = height == 0}) == "");
+    }
   }
 }
 

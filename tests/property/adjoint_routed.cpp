@@ -10,7 +10,8 @@
 #include <heddle/dispatcher/masked.hpp>
 #include <heddle/expert/glu_expert.hpp>
 #include <heddle/layer/run.hpp>
-#include <heddle/style/expert_parallel.hpp>
+#include <heddle/layer/walk_leading.hpp>
+#include <heddle/style/identity_experts.hpp>
 
 using namespace heddle;
 using namespace support;
@@ -140,6 +141,18 @@ TEST_CASE("adjoint: routed rows over the tensor group, and the sort of chunks") 
   });
 }
 
+TEST_CASE("adjoint: gaps behind the rows of every expert, there and back") {
+  using into = pad_rows<ep, aligned<3>>;
+  on_grids<given>([](auto& own, index_t height, routed_case const& c) {
+    using alike = placement<on<ep, routed>, on<etp, varying>>;
+    auto const unsorted = own.template rows<alike>(gathered(own, height), 1);
+    index_t const count = run(sort_chunks<ep>{}, own.frame, unsorted).data.template size<tokens>();
+    check_both<into>(own, count, c.width);
+    auto const padded = run(into{}, own.frame, own.template rows<into::from>(count, 1));
+    check_both<unpad_rows<ep, aligned<3>>>(own, padded.data.template size<tokens>(), c.width);
+  });
+}
+
 TEST_CASE("adjoint: gathers and copies of routing weights") {
   using gather = all_gather<ep, tokens, as_given>;
   using into = one<on<ep, given>>;
@@ -198,10 +211,31 @@ TEST_CASE("adjoint: whole dispatchers, rows and weights together") {
 
 TEST_CASE("adjoint: dispatchers that store rows, send tokens once or align rows") {
   check_dispatcher<direct_dispatcher<>, given>();
+  check_dispatcher<direct_dispatcher<ep, etp, on_overflow::error, aligned_rows<4>>, given>();
   check_dispatcher<all_to_all_dispatcher<ep, etp, aligned_rows<4>>, given>();
   check_dispatcher<all_to_all_dispatcher<ep, etp, deduplicated>, given>();
   check_dispatcher<direct_dispatcher<ep, etp, on_overflow::error, deduplicated>, given>();
 }
+
+TEST_CASE("adjoint: tokens for experts that return their input, beside rows of the others") {
+  using others =
+      sequence<on_port<0, sequence<permute<ep>>>, gate_scale<one<on<ep, bucketed>>, one<on<ep, given>>>, unpermute<ep>>;
+  using both = sequence<identity_experts<>, leading<2, 1, others>, join<sequence<>, sequence<>>>;
+  auto const two_with_weights = [](int) {
+    struct {
+      moe_weights<double> weights{};
+    } held;
+    held.weights.fc1.full_experts = 2;
+    return held;
+  };
+  on_grids<given>(
+      [](auto& own, index_t height, routed_case const& c) {
+        own.template check<both>(own.template rows<one<on<ep, given>>>(height, c.width),
+                                 own.template weights<one<on<ep, given>>>());
+      },
+      {.degree = 2}, two_with_weights);
+}
+
 TEST_CASE("adjoint: dispatchers over one group") {
   check_dispatcher<flex_dispatcher<>, given>();
   check_dispatcher<flex_dispatcher<ep, etp, by_direct<>>, given>();

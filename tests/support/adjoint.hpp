@@ -66,8 +66,9 @@ struct adjoint_sums {
 template <class Frame, class Grid>
 class adjoint_rank {
  public:
-  adjoint_rank(Frame& step, Grid const& grid, int number, adjoint_sums& sums, double unit)
-      : frame{step}, rank{number}, grid_{grid}, sums_{sums}, unit_{unit} {}
+  using routing_inputs = decltype(heddle::step_state<>::inputs);
+  adjoint_rank(Frame& step, routing_inputs& of_step, Grid const& grid, int number, adjoint_sums& sums, double unit)
+      : frame{step}, step_inputs{of_step}, rank{number}, grid_{grid}, sums_{sums}, unit_{unit} {}
 
   /// Integers for a value that lies so: at most 256 a rank, all different, in no order.
   template <class Placement>
@@ -126,6 +127,7 @@ class adjoint_rank {
   }
 
   Frame& frame;
+  routing_inputs& step_inputs;
   int rank;
 
  private:
@@ -217,7 +219,7 @@ std::string try_adjoint(Grid const& grid, Weights const& weights_of, Body const&
       heddle::step_state<> state;
       auto const held_weights = weights_of(tools.rank);
       heddle::frame frame{tools.execution, held_weights.weights, state};
-      adjoint_rank own{frame, grid, tools.rank, sums, is.unit};
+      adjoint_rank own{frame, state.inputs, grid, tools.rank, sums, is.unit};
       body(own);
     });
   } catch (std::exception const& problem) {
