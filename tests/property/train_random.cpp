@@ -50,7 +50,7 @@ std::vector<std::string> circumstances(member const& of) {
     empty += count == 0 ? 1 : 0;
   }
   for (index_t const count : done.dropped_per_expert) dropped += count;
-  bool no_tokens = false, one_is_nan = false, uneven = false;
+  bool no_tokens = false, one_is_nan = false, uneven = false, token_is_nan = false;
   for (std::size_t i = 1; i < of.cuts.size(); ++i) {
     no_tokens = no_tokens || of.cuts[i] == of.cuts[i - 1];
     uneven = uneven || of.cuts[i] - of.cuts[i - 1] != of.cuts[1];
@@ -71,9 +71,14 @@ std::vector<std::string> circumstances(member const& of) {
   note("no columns", width == 0);
   note("ties", of.ties && done.margin == 0);
   note("a logit that is no number", one_is_nan);
+  for (double const value : layer.at("hidden").data) token_is_nan = token_is_nan || std::isnan(value);
+  bool const softmax_first = is.score == oracle::score_kind::softmax && !is.post;
+  note("a token of no number", token_is_nan);
+  note("scores of no number", (one_is_nan || token_is_nan) && softmax_first && chosen > 0);
   note("padding tokens", std::find(layer.padding.begin(), layer.padding.end(), true) != layer.padding.end());
   note("dropped choices", dropped > 0);
   note("rows up to the capacity", is.pad_to_capacity);
+  note("rows up to the capacity, stored", is.pad_to_capacity && of.stores_rows());
   note("identity experts that are chosen", is.identity > 0 && chosen > 0 && done.tokens_per_expert.back() > 0);
   note("losses", done.aux > 0 && done.z > 0);
   note("a dense grid with tp", of.dense && of.tp > 1);
@@ -123,7 +128,7 @@ TEST_CASE("what is drawn by default has everything in it") {
   std::string list;
   for (std::string const& each : found) list += "\n  " + each;
   CAPTURE(list);
-  std::size_t const odd = 20;
+  std::size_t const odd = 23;
   std::size_t const experts = 2 * train::experts_compiled;    // in f32 and f64
   std::size_t const transports = 2 * 2 * train::dispatchers;  // weights on board and at home
   std::size_t const meshes = 1 + 3 + 3 + 6 + 9 + 10;          // of 1, 2, 3, 4, 6 and 8 ranks

@@ -52,12 +52,14 @@ class drawing {
         one_of({oddity::none, oddity::none, oddity::none, oddity::all_to_one, oddity::ties, oddity::no_number});
     if (odd == oddity::all_to_one) sizes.expert_bias = true;
     if (odd == oddity::no_number) {
-      // Nobody chooses a logit that is no number while there are others, and it has no part but in losses. A softmax
-      // before the choice would have no numbers at all.
+      // Nobody chooses a logit that is no number while there are others, and it has no part but in losses. But where a
+      // softmax comes before the choice no score of the token is a number, and the first experts are its choice.
       sizes.router_bias = true;
+      // Without columns the weight may stand before or behind an empty sum, which is a number or none.
+      sizes.width = std::max(sizes.width, block_of(of_.activation().packed));
       sizes.experts = std::max<index_t>(sizes.experts, 2);
       if (is.top_k == sizes.experts) --is.top_k;
-      if (is.score == oracle::score_kind::softmax) is.post = true;
+      if (is.score == oracle::score_kind::softmax && is.weight_at_input && jumps(is)) is.post = true;
       if (!with_.one_in(4)) is.aux_loss_coeff = is.z_loss_coeff = std::nullopt;
     }
     of_.layer = oracle::filled(sizes, is, with_.seed());
@@ -65,8 +67,7 @@ class drawing {
     if (of_.ties) tie();
     auto const some_expert = oracle::at(with_.roll(sizes.experts));
     if (odd == oddity::all_to_one) of_.layer.tensors["expert_bias"].data[some_expert] = 64;
-    if (odd == oddity::no_number)
-      of_.layer.tensors["router.bias"].data[some_expert] = std::numeric_limits<double>::quiet_NaN();
+    if (odd == oddity::no_number) lose_a_number(some_expert);
   }
 
   /// Sizes and settings as the expert and the dispatcher want them.
@@ -86,8 +87,6 @@ class drawing {
       is.aux_loss_coeff = is.z_loss_coeff = std::nullopt;
     }
     if (with_.one_in(6)) is.identity = 1 + with_.roll(sizes.experts);
-    bool const stores_rows = of_.dispatcher == 6 || of_.dispatcher == 7;
-    if (stores_rows) is.pad_to_capacity = false;  // there is no room for rows of nobody
   }
 
   /// Tokens in chunks: even ones where capacities are counted in them, else of any size.
@@ -103,6 +102,22 @@ class drawing {
     }
     of_.cuts.back() = tokens;
     std::sort(of_.cuts.begin(), of_.cuts.end());
+  }
+
+  /// Whether the slope of the activation jumps: none is right where it meets no number.
+  static bool jumps(oracle::settings const& is) {
+    using oracle::activation_kind;
+    return is.activation == activation_kind::relu || is.activation == activation_kind::squared_relu ||
+           is.activation == activation_kind::gpt_oss;
+  }
+  /// A logit of every token; or a number of one token, which must spoil nothing of its neighbours.
+  void lose_a_number(std::size_t expert) {
+    constexpr double no_number = std::numeric_limits<double>::quiet_NaN();
+    auto& tensors = of_.layer.tensors;
+    index_t const token = with_.roll(of_.layer.tokens() + 1);
+    if (token == of_.layer.tokens() || !of_.layer.valid(token) || jumps(of_.layer.is) || with_.one_in(2))
+      tensors["router.bias"].data[expert] = no_number;
+    else oracle::row(tensors["hidden"], token)[0] = no_number;
   }
 
   /// Numbers whose products and sums are exact, and experts with the same ones.

@@ -9,9 +9,9 @@
 namespace train {
 
 inline constexpr char const* dispatcher_names[] = {
-    "masked", "all_gather", "all_to_all",     "aligned_rows",        "deduplicated",
-    "flex",   "direct",     "flex by direct", "direct deduplicated", "masked everywhere"};
-inline constexpr int dispatchers = 10;
+    "masked", "all_gather",     "all_to_all",          "aligned_rows",      "deduplicated",       "flex",
+    "direct", "flex by direct", "direct deduplicated", "masked everywhere", "direct aligned_rows"};
+inline constexpr int dispatchers = 11;
 
 /// A mistake in the way back, to see it found.
 enum class fault {
@@ -45,6 +45,8 @@ struct member {
   [[nodiscard]] expert_member is() const { return expert_number(expert); }
   [[nodiscard]] activation_of activation() const { return activations[is().family]; }
   [[nodiscard]] bool everywhere() const { return dispatcher == 9; }
+  /// In memory whose size is known before the counts are, each copy of a token in a row of its own.
+  [[nodiscard]] bool stores_rows() const { return dispatcher == 6 || dispatcher == 7 || dispatcher == 10; }
   [[nodiscard]] int chunks() const { return static_cast<int>(cuts.size()) - 1; }
   [[nodiscard]] std::string text() const;
 };
