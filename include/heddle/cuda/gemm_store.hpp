@@ -11,7 +11,7 @@ namespace heddle::inline HEDDLE_ABI {
 namespace cuda {
 
 /// The columns of a row that one lane stores at once.
-inline constexpr int vector = 8;
+inline constexpr int store_width = 8;
 
 // A `Store` is called as store(group, row, column, sums, valid): sums[0 .. valid) are columns `column` and following of
 // that row. Rows count through all groups where groups are rows of one matrix.
@@ -43,7 +43,7 @@ struct store_rows {
   Y* y = nullptr;
   index_t width = 0;
   HEDDLE_HOST_DEVICE void operator()(index_t, index_t row, index_t column, float const* sums, int valid) const {
-    store_values<vector>(y + row * width + column, sums, valid);
+    store_values<store_width>(y + row * width + column, sums, valid);
   }
 };
 
@@ -56,11 +56,11 @@ struct store_glu {
   Y* kept = nullptr;
   index_t width = 0;  ///< even
   HEDDLE_HOST_DEVICE void operator()(index_t, index_t row, index_t column, float const* sums, int valid) const {
-    if (kept != nullptr) store_values<vector>(kept + row * width + column, sums, valid);
-    float joined[vector / 2];
-    for (int i = 0; i < vector / 2; ++i)
+    if (kept != nullptr) store_values<store_width>(kept + row * width + column, sums, valid);
+    float joined[store_width / 2];
+    for (int i = 0; i < store_width / 2; ++i)
       joined[i] = kernel::as_gated_t<Activation>::apply(sums[2 * i], sums[2 * i + 1]);
-    store_values<vector / 2>(y + (row * width + column) / 2, joined, valid / 2);
+    store_values<store_width / 2>(y + (row * width + column) / 2, joined, valid / 2);
   }
 };
 
@@ -76,9 +76,9 @@ struct store_scattered {
     index_t const to = to_row[row];
     if (to < 0) return;
     float const factor = scale == nullptr ? 1.0F : static_cast<float>(scale[row]);
-    float scaled[vector];
-    for (int i = 0; i < vector; ++i) scaled[i] = sums[i] * factor;
-    store_values<vector>(y + to * width + column, scaled, valid);
+    float scaled[store_width];
+    for (int i = 0; i < store_width; ++i) scaled[i] = sums[i] * factor;
+    store_values<store_width>(y + to * width + column, scaled, valid);
   }
 };
 
@@ -90,9 +90,9 @@ struct store_outer {
   bool adds = true;
   HEDDLE_HOST_DEVICE void operator()(index_t group, index_t row, index_t column, float const* sums, int valid) const {
     W* const to = w + (group * height + row) * width + column;
-    float total[vector];
-    for (int i = 0; i < vector; ++i) total[i] = adds && i < valid ? static_cast<float>(to[i]) + sums[i] : sums[i];
-    store_values<vector>(to, total, valid);
+    float total[store_width];
+    for (int i = 0; i < store_width; ++i) total[i] = adds && i < valid ? static_cast<float>(to[i]) + sums[i] : sums[i];
+    store_values<store_width>(to, total, valid);
   }
 };
 
@@ -109,7 +109,7 @@ template <gemm_tile Tile, class Block, class Store>
 HEDDLE_HOST_DEVICE void store_sums(Block const& block, lane_sums<Tile> const& sums, result_part const& part,
                                    Store const& store) {
   using sums_type = lane_sums<Tile>;
-  constexpr int stride = Tile.handed_stride(), vectors = sums_type::column_blocks * 8 / vector;
+  constexpr int stride = Tile.handed_stride(), vectors = sums_type::column_blocks * 8 / store_width;
   warp_place const own = place_of_warp<Tile>(block.thread());
   float* const handed = reinterpret_cast<float*>(block.shared()) + block.thread() / 32 * 16 * stride;
   // By name, not by number: sums stay in registers only where their place is known to the compiler.
@@ -123,12 +123,14 @@ HEDDLE_HOST_DEVICE void store_sums(Block const& block, lane_sums<Tile> const& su
     }
     block.sync_warp();
     for (int piece = own.lane; piece < 16 * vectors; piece += 32) {
-      int const row = own.row + r * 16 + piece / vectors, column = own.column + piece % vectors * vector;
+      int const row = own.row + r * 16 + piece / vectors, column = own.column + piece % vectors * store_width;
       if (row >= part.rows || column >= part.columns) continue;
-      float values[vector];
-      for (int i = 0; i < vector; ++i) values[i] = handed[piece / vectors * stride + piece % vectors * vector + i];
+      float values[store_width];
+      for (int i = 0; i < store_width; ++i)
+        values[i] = handed[piece / vectors * stride + piece % vectors * store_width + i];
       index_t const left = part.columns - column;
-      store(part.group, part.row + row, part.column + column, values, left < vector ? static_cast<int>(left) : vector);
+      store(part.group, part.row + row, part.column + column, values,
+            left < store_width ? static_cast<int>(left) : store_width);
     }
     block.sync_warp();  // before the next sixteen rows take their place
   };

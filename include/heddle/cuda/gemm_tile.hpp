@@ -4,6 +4,7 @@
 #pragma once
 
 #include <heddle/tensor/extents.hpp>
+#include <type_traits>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace cuda {
@@ -85,12 +86,17 @@ struct gemm_shape {
   return average < 3 * some.rows || tiles < processors ? some : many;
 }
 
-/// visit(few_rows{}), visit(some_rows{}) or visit(many_rows{}), whichever has the tile.
-template <class Visit>
+/// The largest configuration for operands of that type. Floats are not multiplied by tensor cores: the ordinary units
+/// need less of memory, and lanes more registers.
+template <class T>
+using largest_tile = std::conditional_t<sizeof(T) == 2, many_rows, some_rows>;
+
+/// visit(named) for the configuration that has the tile, or for the largest where `T` has none as large.
+template <class T, class Visit>
 constexpr void with_tile(gemm_tile const& chosen, Visit visit) {
   if (chosen == few_rows::tile) visit(few_rows{});
   else if (chosen == some_rows::tile) visit(some_rows{});
-  else visit(many_rows{});
+  else visit(largest_tile<T>{});
 }
 
 static_assert(few_rows::tile.sound() && some_rows::tile.sound() && many_rows::tile.sound());

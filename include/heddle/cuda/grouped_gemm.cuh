@@ -25,7 +25,7 @@ concept tensor_element = std::is_same_v<T, bf16> || std::is_same_v<T, f16> || st
 template <lines Weights, tensor_element T, class Store>
 void launch_grouped_rows(T const* x, row_source source, T const* w, group_begins begins, gemm_shape const& shape,
                          Store const& store, queue const& on) {
-  with_tile(tile_for(shape, on.processors), [&]<class Named>(Named) {
+  with_tile<T>(tile_for(shape, on.processors), [&]<class Named>(Named) {
     grouped_rows<Named, T, Weights, Store> const kernel{.x = x,
                                                         .source = source.data(),
                                                         .w = w,

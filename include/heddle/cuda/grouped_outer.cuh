@@ -34,7 +34,7 @@ void accumulate_outer_grouped(rows<T const, device_memory> dy, group_begins begi
   };
   // Rows are what is summed over here: the size of the weights alone says which tile.
   if (out <= some_rows::tile.rows) start(some_rows{});
-  else start(many_rows{});
+  else start(largest_tile<T>{});
 }
 
 }  // namespace cuda

@@ -15,7 +15,7 @@ using namespace heddle::cuda;
 namespace {
 
 constexpr float poison = -77;
-constexpr float sums[vector] = {1, -2, 3, -4, 5, -6, 7, -8.5F};
+constexpr float sums[store_width] = {1, -2, 3, -4, 5, -6, 7, -8.5F};
 
 /// What a store leaves in a matrix [4, width] that begins off an aligned place.
 template <class Y, class Make>
@@ -96,7 +96,7 @@ TEST_CASE("gemm_store: rows go where they came from, scaled, or nowhere") {
     index_t const part = i - (3 * 16 + 8);
     CHECK(first[at(i)] == (part >= 0 && part < 7 ? 0.5F * sums[part] : poison));
     CHECK(none[at(i)] == poison);
-    CHECK(plain[at(i)] == (i < vector ? sums[i] : poison));
+    CHECK(plain[at(i)] == (i < store_width ? sums[i] : poison));
   }
 }
 

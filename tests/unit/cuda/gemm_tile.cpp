@@ -56,8 +56,11 @@ TEST_CASE("gemm_tile: the configuration follows the average rows of a group, and
 TEST_CASE("gemm_tile: the configuration that was chosen is the one that is visited") {
   for (gemm_tile const tile : {cuda::few_rows::tile, cuda::some_rows::tile, cuda::many_rows::tile}) {
     int visits = 0;
-    cuda::with_tile(tile, [&](auto named) { visits += decltype(named)::tile == tile ? 1 : 100; });
+    cuda::with_tile<std::uint16_t>(tile, [&](auto named) { visits += decltype(named)::tile == tile ? 1 : 100; });
     CHECK(visits == 1);
+    int rows = 0;
+    cuda::with_tile<float>(tile, [&](auto named) { rows += decltype(named)::tile.rows; });
+    CHECK(rows == (tile.rows < 64 ? tile.rows : 64));
   }
 }
 
