@@ -123,4 +123,14 @@ TEST_CASE("gemm_load: elements beyond 2^31 of a matrix that nobody has") {
   REQUIRE(from.size() == 2);
   CHECK(from[0] == (std::uintptr_t{1} << 20) + 2 * static_cast<std::uintptr_t>((k + 1) * width + first + 8));
   CHECK(from[1] == 0);
+
+  using along_type = shared_operand<bf16, lines::along_depth, extent, depth>;
+  from.clear();
+  auto const begin = [base](int line) { return base + line * width; };
+  tile_loader<along_type, threads> const along{5, begin, width, true};
+  along.load(far_block{&from}, nullptr, first);
+  // Thread 5: chunk 1 of lines 1 and 17.
+  REQUIRE(from.size() == 2);
+  CHECK(from[0] == (std::uintptr_t{1} << 20) + 2 * static_cast<std::uintptr_t>(width + first + 8));
+  CHECK(from[1] == from[0] + 2 * 16 * static_cast<std::uintptr_t>(width));
 }

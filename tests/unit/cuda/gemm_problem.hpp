@@ -2,9 +2,12 @@
 // Grouped products of small whole numbers: every sum is exact in every order, so what a kernel gives must be equal.
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <heddle/core/dtype.hpp>
 #include <heddle/tensor/extents.hpp>
-#include <numeric>
+#include <new>
 #include <vector>
 
 namespace problem {
@@ -30,6 +33,30 @@ struct operand {
   }
   operand(operand const&) = delete;
   operand& operator=(operand const&) = delete;
+  double operator()(index_t i) const { return static_cast<double>(static_cast<float>(data[i])); }
+};
+
+/// A matrix of which there are addresses and no memory, but for the elements from `first` on: who touches another one
+/// ends the program.
+template <class T>
+struct far_operand {
+  std::size_t bytes;
+  void* room;
+  T* data;  ///< of element 0
+  far_operand(index_t first, index_t count, unsigned seed) {
+    auto const page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    std::size_t const begin = at(first) * sizeof(T) / page * page, end = at(first + count) * sizeof(T);
+    bytes = (end / page + 2) * page;
+    room = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED || mprotect(static_cast<char*>(room) + begin, end - begin, PROT_READ | PROT_WRITE) != 0)
+      throw std::bad_alloc{};
+    data = static_cast<T*>(room);
+    operand<T> const values(count, seed);
+    for (index_t i = 0; i < count; ++i) data[first + i] = values.data[i];
+  }
+  far_operand(far_operand const&) = delete;
+  far_operand& operator=(far_operand const&) = delete;
+  ~far_operand() { munmap(room, bytes); }
   double operator()(index_t i) const { return static_cast<double>(static_cast<float>(data[i])); }
 };
 

@@ -112,3 +112,34 @@ TEST_CASE("grouped_outer: nothing to sum and nothing to write") {
   check<wide, bf16>({.groups = {4}, .out = 0, .in = 8});
   check<wide, bf16>({.groups = {4}, .out = 8, .in = 0});
 }
+
+TEST_CASE("grouped_outer: rows and results whose elements no 32 bits can number") {
+  constexpr index_t far = (index_t{1} << 32) + 3, height = 37, groups = index_t{1} << 17, last = groups - 1;
+  constexpr index_t o = 136, n = 160;
+  far_operand<bf16> const dy(far * o, height * o, 1), x(far * n, height * n, 2);
+  far_operand<float> const dw(last * o * n, o * n, 3);
+  std::vector<float> const before(dw.data + last * o * n, dw.data + groups * o * n);
+  std::vector<index_t> begins(at(groups + 1), far);
+  begins.back() = far + height;
+  using kernel_type = cuda::grouped_outer<wide, bf16, cuda::store_outer<float>>;
+  kernel_type const kernel{.dy = dy.data,
+                           .x = x.data,
+                           .begins = begins.data(),
+                           .groups = groups,
+                           .out = o,
+                           .in = n,
+                           .store = {dw.data, o, n, true}};
+  // One block for each tile, and of them those of the last group alone: the others have nothing to do.
+  index_t const tiles = cuda::pieces(o, 32) * cuda::pieces(n, 64);
+  for (index_t number = last * tiles; number < groups * tiles; ++number)
+    lockstep::world(wide::tile.threads(), kernel_type::shared_bytes(groups), number, groups * tiles, {}).run(kernel);
+  index_t wrong = 0;
+  for (index_t i = 0; i < o; ++i) {
+    for (index_t j = 0; j < n; ++j) {
+      double sum = before[at(i * n + j)];
+      for (index_t r = far; r < far + height; ++r) sum += dy(r * o + i) * x(r * n + j);
+      wrong += dw((last * o + i) * n + j) != sum;
+    }
+  }
+  CHECK(wrong == 0);
+}

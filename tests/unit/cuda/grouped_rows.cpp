@@ -124,3 +124,51 @@ TEST_CASE("grouped_rows: nothing to multiply, nothing to sum, more blocks than t
   check_both<wide, bf16>({.groups = {4, 2}, .columns = 8, .depth = 0});  // sums of nothing are zeros
   check_both<wide, bf16>({.groups = {4, 2}, .columns = 8, .depth = 8}, 9);
 }
+
+TEST_CASE("grouped_rows: rows whose elements no 32 bits can number") {
+  constexpr index_t far = (index_t{1} << 32) + 3, height = 5, n = 24, k = 40;
+  far_operand<bf16> const x(far * k, height * k, 1);
+  operand<bf16> const w(n * k, 2);
+  far_operand<float> const y(far * n, height * n, 3);
+  std::vector<index_t> const begins{far, far + height};
+  using kernel_type = cuda::grouped_rows<wide, bf16, lines::along_depth, cuda::store_rows<float>>;
+  kernel_type const kernel{
+      .x = x.data, .w = w.data, .begins = begins.data(), .groups = 1, .columns = n, .depth = k, .store = {y.data, n}};
+  lockstep::run(kernel, wide::tile.threads(), kernel_type::shared_bytes(1), 1, {});
+  for (index_t r = far; r < far + height; ++r) {
+    for (index_t c = 0; c < n; ++c) {
+      double sum = 0;
+      for (index_t i = 0; i < k; ++i) sum += x(r * k + i) * w(c * k + i);
+      CHECK(y(r * n + c) == sum);
+    }
+  }
+}
+
+TEST_CASE("grouped_rows: weights of a group beyond 2^31 elements, and gathered rows as far out") {
+  constexpr index_t groups = index_t{1} << 17, last = groups - 1, n = 160, k = 136, from = (index_t{1} << 31) - 1;
+  far_operand<bf16> const x(from * k, k, 1), w(last * n * k, n * k, 2);
+  std::vector<std::int32_t> const source{static_cast<std::int32_t>(from)};
+  std::vector<float> y(n, poison);
+  std::vector<index_t> begins(at(groups + 1));
+  begins.back() = 1;
+  auto const run = [&]<lines Weights>(std::integral_constant<lines, Weights>) {
+    using kernel_type = cuda::grouped_rows<wide, bf16, Weights, cuda::store_rows<float>>;
+    kernel_type const kernel{.x = x.data,
+                             .source = source.data(),
+                             .w = w.data,
+                             .begins = begins.data(),
+                             .groups = groups,
+                             .columns = n,
+                             .depth = k,
+                             .store = {y.data(), n}};
+    lockstep::run(kernel, wide::tile.threads(), kernel_type::shared_bytes(groups), 1, {});
+    for (index_t c = 0; c < n; ++c) {
+      double sum = 0;
+      for (index_t i = 0; i < k; ++i)
+        sum += x(from * k + i) * w(last * n * k + (Weights == lines::along_depth ? c * k + i : i * n + c));
+      CHECK(y[at(c)] == static_cast<float>(sum));
+    }
+  };
+  run(std::integral_constant<lines, lines::along_depth>{});
+  run(std::integral_constant<lines, lines::across_depth>{});
+}
