@@ -111,7 +111,10 @@ TEST_CASE("gemm_store: gradients add to what is there, or do not") {
 TEST_CASE("gemm_store: every sum of the part goes to the store, in order of its columns") {
   constexpr gemm_tile tile{.rows = 64, .columns = 64, .line = 64, .stages = 3, .row_warps = 2, .column_warps = 2};
   static_assert(tile.sound());
-  for (auto const& [rows, columns] : {std::pair{64, 64}, std::pair{33, 61}, std::pair{1, 1}, std::pair{100, 100}}) {
+  struct size {
+    index_t rows, columns;
+  };
+  for (size const of : {size{64, 64}, size{33, 61}, size{1, 1}, size{100, 100}}) {
     std::vector<float> out(at(110 * 110), poison);
     auto const kernel = [&](lockstep::block const& block) {
       lane_sums<tile> own;
@@ -126,14 +129,14 @@ TEST_CASE("gemm_store: every sum of the part goes to the store, in order of its 
         CHECK(group == 6);
         for (int i = 0; i < valid; ++i) out[at(row * 110 + column + i)] = values[i];
       };
-      store_sums<tile>(block, own, {.group = 6, .row = 5, .rows = rows, .column = 3, .columns = columns}, store);
+      store_sums<tile>(block, own, {.group = 6, .row = 5, .rows = of.rows, .column = 3, .columns = of.columns}, store);
     };
     lockstep::run(kernel, tile.threads(), tile.shared_bytes(), 1, {});
     int wrong = 0;
     for (index_t i = 0; i < 110; ++i) {
       for (index_t j = 0; j < 110; ++j) {
         index_t const r = i - 5, c = j - 3;
-        bool const inside = r >= 0 && r < rows && r < 64 && c >= 0 && c < columns && c < 64;
+        bool const inside = r >= 0 && r < of.rows && r < 64 && c >= 0 && c < of.columns && c < 64;
         wrong += out[at(i * 110 + j)] != (inside ? static_cast<float>(r * 64 + c) : poison);
       }
     }
