@@ -57,6 +57,13 @@ class world {
     unsigned held = 0;
   };
 
+  /// Of its own, since what calls `getcontext` may return twice.
+  static void prepare(context& of, void (*go)(), std::uintptr_t argument) {
+    getcontext(&of.place);
+    of.place.uc_stack.ss_sp = of.stack.get();
+    of.place.uc_stack.ss_size = stack_bytes;
+    makecontext(&of.place, go, 2, static_cast<unsigned>(argument), static_cast<unsigned>(argument >> 32));
+  }
   static std::size_t sized(index_t n) { return static_cast<std::size_t>(n); }
   context& at(int thread) { return contexts_[sized(thread)]; }
 
@@ -230,13 +237,8 @@ void world::run(Kernel const& kernel) {
   std::vector<task> tasks;
   for (int thread = 0; thread < threads_; ++thread) tasks.push_back({this, &kernel, thread});
   for (int thread = 0; thread < threads_; ++thread) {
-    context& of = at(thread);
-    getcontext(&of.place);
-    of.place.uc_stack.ss_sp = of.stack.get();
-    of.place.uc_stack.ss_size = stack_bytes;
-    auto const address = reinterpret_cast<std::uintptr_t>(&tasks[sized(thread)]);
-    makecontext(&of.place, reinterpret_cast<void (*)()>(&task::go), 2, static_cast<unsigned>(address),
-                static_cast<unsigned>(address >> 32));
+    prepare(at(thread), reinterpret_cast<void (*)()>(&task::go),
+            reinterpret_cast<std::uintptr_t>(&tasks[sized(thread)]));
   }
   for (;;) {
     int chosen = -1;
