@@ -168,7 +168,8 @@ template <class Calls = calls, class Cast = no_cast>
 using communicator = basic_communicator<transport<Calls, Cast>>;
 static_assert(heddle::communicator<communicator<>>);
 
-/// Collective: the world of the ranks that torchrun has started.
+/// Collective: the world of the ranks that torchrun has started, each with GPU `at.local_rank` current. NCCL's rank 0
+/// listens one port above torchrun's, unless the user has set NCCL_COMM_ID.
 template <class Calls = calls, class Cast = no_cast>
 [[nodiscard]] communicator<Calls, Cast> join(place const& at, cudaStream_t stream, options const& settings = {},
                                              Calls calls = {}, Cast cast = {}) {

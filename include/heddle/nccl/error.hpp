@@ -67,12 +67,14 @@ struct diagnosis {
 [[nodiscard]] inline error refusal(cudaError_t status, std::string_view call, std::string_view name, int rank = -1,
                                    source_place where = source_place::current()) {
   bool const captured = status >= cudaErrorStreamCaptureUnsupported && status <= cudaErrorStreamCaptureWrongThread;
+  bool const absent = status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver;
   bool const memory = status == cudaErrorMemoryAllocation;
-  return {captured ? error_kind::unsupported
-          : memory ? error_kind::workspace
-                   : error_kind::device,
+  return {captured || absent ? error_kind::unsupported
+          : memory           ? error_kind::workspace
+                             : error_kind::device,
           std::string{call}.append(": ").append(name),
           captured ? "in a captured step, switch check_mode off and call no barrier, split or agree"
+          : absent ? "run where a GPU and a driver for this CUDA are, and let CUDA_VISIBLE_DEVICES name it"
           : memory ? "free memory of the GPU"
                    : "an earlier kernel may be to blame: run under compute-sanitizer",
           rank, where};

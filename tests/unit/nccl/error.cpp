@@ -41,6 +41,10 @@ TEST_CASE("nccl error: the CUDA runtime's refusals keep their kinds") {
   CHECK(nccl::refusal(cudaErrorMemoryAllocation, "cudaMalloc", "x", 1).kind() == error_kind::workspace);
   CHECK(nccl::refusal(cudaErrorStreamCaptureUnsupported, "cudaStreamQuery", "x").kind() == error_kind::unsupported);
   CHECK(nccl::refusal(cudaErrorStreamCaptureImplicit, "cudaStreamQuery", "x").kind() == error_kind::unsupported);
+  for (cudaError_t const absent : {cudaErrorNoDevice, cudaErrorInsufficientDriver}) {
+    CHECK(nccl::refusal(absent, "cudaMallocHost", "x").kind() == error_kind::unsupported);
+    CHECK(nccl::refusal(absent, "cudaMallocHost", "x").hint().find("CUDA_VISIBLE_DEVICES") != std::string::npos);
+  }
   error const problem = nccl::refusal(cudaErrorLaunchFailure, "cudaStreamQuery", "cudaErrorLaunchFailure", 2);
   CHECK(problem.kind() == error_kind::device);
   CHECK(problem.rank() == 2);
