@@ -40,6 +40,9 @@ umbrella() {  # the text that one umbrella must have
     cuda)
       title="Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc. Who includes <heddle/cuda/cublas_gemm.hpp> links cuBLAS."
       members="heddle/heddle.hpp $(list cuda | grep -v '/cublas' || :)" ;;
+    nccl)
+      title="Ranks with a GPU each, connected by NCCL."
+      members=$(list nccl) ;;
     checkpoint)
       title="Reading and writing safetensors checkpoints, whole or in shards."
       members=$(list checkpoint) ;;
@@ -117,7 +120,7 @@ check() {
       */*) case " $twinless " in *" $path "*) ;; *) [ -e "$twin" ] || echo "$file: [twin] no $twin" ;; esac ;;
     esac
   done
-  for name in heddle host mpi cuda checkpoint; do
+  for name in heddle host mpi cuda nccl checkpoint; do
     [ "$(umbrella $name)" = "$(cat "$(umbrella_file $name)" 2>/dev/null)" ] ||
       echo "$(umbrella_file $name): [umbrella] stale; run: sh cmake/check_layering.sh --umbrellas"
   done
@@ -191,7 +194,7 @@ case ${1:-} in
   --self-test) self_test ;;
   --umbrellas)
     cd "${2:-$(dirname -- "$self")/..}"
-    for name in heddle host mpi cuda checkpoint; do
+    for name in heddle host mpi cuda nccl checkpoint; do
       file=$(umbrella_file $name)
       if [ "$(umbrella $name)" != "$(cat "$file" 2>/dev/null)" ]; then umbrella $name >"$file"; fi
     done ;;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranks with a GPU each, connected by NCCL.
+#pragma once
+
+#include <heddle/nccl/bootstrap.hpp>
+#include <heddle/nccl/calls.hpp>
+#include <heddle/nccl/cast.hpp>
+#include <heddle/nccl/communicator.hpp>
+#include <heddle/nccl/connection.hpp>
+#include <heddle/nccl/error.hpp>
+#include <heddle/nccl/groups.hpp>
+#include <heddle/nccl/membership.hpp>
+#include <heddle/nccl/moves.hpp>
+#include <heddle/nccl/options.hpp>
+#include <heddle/nccl/plan.hpp>
+#include <heddle/nccl/staging.hpp>
+#include <heddle/nccl/statements.hpp>
+#include <heddle/nccl/sums.hpp>
+#include <heddle/nccl/types.hpp>
+#include <heddle/nccl/window.hpp>

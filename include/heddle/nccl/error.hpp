@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// What NCCL refuses, as the one typed error of the library: which call, on which rank, and what to do.
+#pragma once
+
+#include <nccl.h>
+
+#include <heddle/core/error.hpp>
+#include <string>
+#include <string_view>
+
+namespace heddle::inline HEDDLE_ABI {
+namespace nccl {
+
+static_assert(NCCL_VERSION_CODE >= NCCL_VERSION(2, 28, 0),
+              "[heddle.nccl.version] nccl.h is older than 2.28. Fix: put the headers of NCCL 2.28 or later in front.");
+
+/// The name that nccl.h has for a result.
+[[nodiscard]] constexpr std::string_view name_of(ncclResult_t status) {
+  switch (status) {
+    case ncclSuccess: return "ncclSuccess";
+    case ncclUnhandledCudaError: return "ncclUnhandledCudaError";
+    case ncclSystemError: return "ncclSystemError";
+    case ncclInternalError: return "ncclInternalError";
+    case ncclInvalidArgument: return "ncclInvalidArgument";
+    case ncclInvalidUsage: return "ncclInvalidUsage";
+    case ncclRemoteError: return "ncclRemoteError";
+    case ncclInProgress: return "ncclInProgress";
+    default: return "a result that nccl.h does not name";
+  }
+}
+
+/// What kind of failure a result is, and what can be done about it.
+struct diagnosis {
+  error_kind kind;
+  char const* hint;
+};
+[[nodiscard]] constexpr diagnosis diagnose(ncclResult_t status) {
+  switch (status) {
+    case ncclInvalidArgument: return {error_kind::argument, "pass memory and streams of the GPU that this rank uses"};
+    case ncclInvalidUsage:
+      return {error_kind::argument,
+              "give every rank a GPU of its own, and let all ranks make the same calls in one order"};
+    case ncclSystemError:
+      return {error_kind::io,
+              "look at the network and at limits of shared memory; NCCL_DEBUG=WARN says which call it was"};
+    case ncclRemoteError:
+      return {error_kind::peer_failed, "look at the other ranks: one of them, or the network, is gone"};
+    case ncclInProgress:
+      return {error_kind::timeout, "look at what the other ranks do; if they are only slow, set a longer deadline"};
+    case ncclUnhandledCudaError:
+      return {error_kind::device, "run with NCCL_DEBUG=WARN to see which call of CUDA it was"};
+    default: return {error_kind::device, "run with NCCL_DEBUG=WARN; it may be a defect of NCCL"};
+  }
+}
+
+/// The error that `status` of `call` is. `detail` is what NCCL says of its last error, or empty.
+[[nodiscard]] inline error refusal(ncclResult_t status, std::string_view call, std::string_view detail = {},
+                                   int rank = -1, source_place where = source_place::current()) {
+  diagnosis const found = diagnose(status);
+  std::string text{call};
+  text.append(": ").append(name_of(status));
+  if (!detail.empty()) text.append(" (").append(detail).append(")");
+  return {found.kind, std::move(text), found.hint, rank, where};
+}
+
+/// The same for a call of the CUDA runtime; `name` and `words` are what the runtime says of it.
+[[nodiscard]] inline error refusal(cudaError_t status, std::string_view call, std::string_view name, int rank = -1,
+                                   source_place where = source_place::current()) {
+  bool const captured = status >= cudaErrorStreamCaptureUnsupported && status <= cudaErrorStreamCaptureWrongThread;
+  bool const absent = status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver;
+  bool const memory = status == cudaErrorMemoryAllocation;
+  return {captured || absent ? error_kind::unsupported
+          : memory           ? error_kind::workspace
+                             : error_kind::device,
+          std::string{call}.append(": ").append(name),
+          captured ? "in a captured step, switch check_mode off and call no barrier, split or agree"
+          : absent ? "run where a GPU and a driver for this CUDA are, and let CUDA_VISIBLE_DEVICES name it"
+          : memory ? "free memory of the GPU"
+                   : "an earlier kernel may be to blame: run under compute-sanitizer",
+          rank, where};
+}
+
+/// Throws `unsupported` where the NCCL that is loaded, `found`, is older than these headers need. Versions count as
+/// NCCL's: 22809 is 2.28.9.
+inline void check_version(int found, int rank = -1) {
+  if (found >= NCCL_VERSION(2, 28, 0)) return;
+  int const head = found < 10000 ? found / 1000 : found / 10000;
+  int const rest = found < 10000 ? found % 1000 : found % 10000;
+  throw error(error_kind::unsupported,
+              "NCCL " + std::to_string(head) + "." + std::to_string(rest / 100) + "." + std::to_string(rest % 100) +
+                  " is loaded, and 2.28 or later is needed",
+              "install a newer NCCL, or let LD_LIBRARY_PATH find it first", rank);
+}
+
+}  // namespace nccl
+}  // namespace heddle::inline HEDDLE_ABI
