@@ -12,6 +12,17 @@ namespace kernel {
 /// What keeps the scaling of an empty row or column finite.
 inline constexpr double sinkhorn_epsilon = 1e-8;
 
+/// column_scale[i] = 1: what the scaling begins with. Launched over the experts.
+template <class Real, class Memory = host_memory>
+struct sinkhorn_begin {
+  per_row<Real, Memory> column_scale;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t expert) const {
+    if (team.rank() == 0) column_scale(expert) = 1;
+  }
+};
+
 /// row_scale[t] = 1 / (tokens (sum_i e^z_ti column_scale[i] + 1e-8)), 0 for padding. logits [T, E], which an
 /// exponential must not overflow; column_scale [E], row_scale [T]; `tokens` counts those of all ranks that are no
 /// padding.
@@ -94,8 +105,7 @@ template <class Launch, class Reduce, class Real>
 int sinkhorn(Launch launch, Reduce reduce, rows<Real const> logits, per_row<bool const> padding, double tokens,
              per_row<Real> column_scale, per_row<Real> row_scale, per_row<double> sums, sinkhorn_limits limits = {}) {
   index_t const experts = column_scale.count();
-  auto const begin = [&](auto const&, index_t i) { column_scale(i) = 1; };
-  launch(begin, experts);  // not where there is no data
+  launch(sinkhorn_begin<Real>{column_scale}, experts);
   for (int round = 1;; ++round) {
     launch(sinkhorn_rows<Real>{logits, padding, column_scale, tokens, row_scale}, row_scale.count());
     sinkhorn_columns<Real> const columns{logits, row_scale, sums};
