@@ -44,7 +44,8 @@ void losses(cuda::queue const& on) {
            kernel::balance_grad<kernel::softmax_score, float, gpu>,
            kernel::balance_grad<kernel::sigmoid_score, float, gpu>, kernel::z_terms<float, gpu>,
            kernel::z_sums<float, gpu>, kernel::z_grad<float, gpu>, kernel::sinkhorn_begin<float, gpu>,
-           kernel::sinkhorn_rows<float, gpu>, kernel::sinkhorn_columns<float, gpu>, kernel::sinkhorn_choose<float, gpu>>(on);
+           kernel::sinkhorn_rows<float, gpu>, kernel::sinkhorn_columns<float, gpu>,
+           kernel::sinkhorn_choose<float, gpu>>(on);
   by_blocks<kernel::z_sums<float, gpu>>(on);
 }
 
