@@ -32,7 +32,7 @@ class execution {
 
   /// The communicator of `Group`, one of `Groups`.
   template <class Group>
-  [[nodiscard]] auto& communicator() const {
+  [[nodiscard]] auto& communicator() const requires(!std::same_as<Groups, no_groups>) {
     return groups_->template get<Group>();
   }
   /// Where scratch and results of a step lie.

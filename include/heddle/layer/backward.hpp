@@ -108,9 +108,10 @@ auto backward_data(Execution& execution, Weights const& weights, Saved const& sa
   return data_result{detail::unbundled(result.values), result.pending};
 }
 
-/// Adds the gradients of the parameters to `gradients`, the last parameter first. It communicates with nobody: it may
-/// run later, and on an execution of another thread. But where parameters are shared out (`fsdp`) it ends in a
-/// reduce_scatter: all ranks of the group call it, and on their own threads.
+/// Adds the gradients of the parameters to `gradients`, the last parameter first. It may run later, and on an execution
+/// of another thread, for it communicates with nobody. But where parameters are shared out (`fsdp`) it ends in a
+/// reduce_scatter: all ranks of the group call it, and an execution of another thread has `mesh_groups` of its own over
+/// the same ranks; one without communicators does not compile. (Between MPI processes only the main thread sends.)
 template <parallel_style Style, class Execution, class Weights, class Saved, class Pending, class Gradients>
 void backward_weights(Execution& execution, Weights const& weights, Saved const& saved, Pending const& pending,
                       Gradients const& gradients) {

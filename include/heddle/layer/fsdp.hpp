@@ -31,22 +31,6 @@ void wait_for(std::tuple<Values...> const& values) {
   std::apply([](auto const&... value) { (static_cast<void>(arrived(value)), ...); }, values);
 }
 
-template <class Operations>
-struct roles_of;
-template <class... Operations>
-struct roles_of<type_list<Operations...>> {
-  using type = unique_t<type_list<typename Operations::role...>>;
-};
-/// The first operation of a role: its parameter's placement says how the struct is cut.
-template <class Role, class Operations>
-struct first_of_role;
-template <class Role, class First, class... Rest>
-struct first_of_role<Role, type_list<First, Rest...>>
-    : std::conditional_t<std::same_as<typename First::role, Role>, std::type_identity<First>,
-                         first_of_role<Role, type_list<Rest...>>> {};
-template <class Role>
-struct first_of_role<Role, type_list<>> {};
-
 template <class Group, class When, class Shards, class Branch>
 struct parameters_of_branch {
   static constexpr bool stay = When::keeps;
@@ -180,12 +164,23 @@ struct walk_back<gathered<Group, When, Shards, Branch>> {
   }
 };
 
+/// Whether an execution has communicators: that of a lane that sends nothing has none.
+template <class Execution, class Group>
+concept communicates = requires(Execution& execution) {
+  execution.template communicator<Group>();
+};
+
 template <class Group, class When, class Shards, class Branch>
 struct walk_weights<gathered<Group, When, Shards, Branch>> {
   using parameters = parameters_of_branch<Group, When, Shards, Branch>;
 
   template <class Frame, class Saved, class Pending>
   static void through(Frame& frame, Saved const& saved, Pending const& pending) {
+    static_assert(
+        communicates<std::remove_cvref_t<decltype(frame.execution())>, Group>,
+        "[heddle.weights.lane] the weight pass of parameters that are shared out ends in a reduce_scatter, and "
+        "this execution has no communicators. Fix: give the lane an execution with mesh_groups of its own, "
+        "over the same ranks.");
     [[maybe_unused]] auto const use = lending(frame);
     auto const gradients = parameters::zeros(frame, *pending.sizes);
     auto inner = frame.with(*pending.sizes, gradients);

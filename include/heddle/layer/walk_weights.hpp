@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The weight pass: every cotangent that the backward pass put by meets the values its parameter saw, the last parameter
-// of a sequence first. It communicates with nobody, so it may run later, or on another lane; all but that of parameters
-// that are shared out, which has its own walk (layer/fsdp.hpp).
+// of a sequence first. It communicates with nobody, so it may run later, or on another lane; but for parameters that
+// are shared out (layer/fsdp.hpp) that lane needs communicators of its own.
 #pragma once
 
 #include <heddle/layer/walk_back.hpp>

@@ -79,6 +79,23 @@ struct gradient_trace {
   using type = decltype(all(std::make_index_sequence<parameters::size>{}));
 };
 
+/// The roles of operations that have parameters, each once.
+template <class Operations>
+struct roles_of;
+template <class... Operations>
+struct roles_of<type_list<Operations...>> {
+  using type = unique_t<type_list<typename Operations::role...>>;
+};
+/// The first operation of a role: its parameter's placement says how the struct is cut.
+template <class Role, class Operations>
+struct first_of_role;
+template <class Role, class First, class... Rest>
+struct first_of_role<Role, type_list<First, Rest...>>
+    : std::conditional_t<std::same_as<typename First::role, Role>, std::type_identity<First>,
+                         first_of_role<Role, type_list<Rest...>>> {};
+template <class Role>
+struct first_of_role<Role, type_list<>> {};
+
 }  // namespace detail
 
 /// For each parameter of the sequence, in order, the groups over which its gradient is a sum that is still to be taken:

@@ -31,7 +31,8 @@ struct gathered_for<Forward, Group, When, Shards> {
 /// by rows (`by_rows`), by experts (`by_experts`) or by rows of every expert (`by_rows_of_experts`). Weights are the
 /// same structs, their views the rank's part; an empty part keeps its other sizes, and a norm states `full_width`.
 /// Tokens must be dealt over `Group`. Gradients need no sum over it any more: `reduce_gradients` takes those that are
-/// left, over a `replica` axis for instance (HSDP). The weight pass communicates, once a micro-batch.
+/// left, over a `replica` axis for instance (HSDP). The weight pass communicates, once a micro-batch: on a second lane
+/// only where that lane's execution has `mesh_groups` of its own over the same ranks.
 template <class Style, class Group, class When = gather_again, class Shards = by_rows<>>
 struct fsdp {
   static constexpr fixed_string name = "fsdp";

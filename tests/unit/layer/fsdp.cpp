@@ -5,6 +5,7 @@
 #include "../../support/tensors.hpp"
 
 #include <doctest/doctest.h>
+#include <heddle/host/lane.hpp>
 #include <heddle/layer/fsdp_layer.hpp>
 #include <heddle/layer/reduce_gradients.hpp>
 #include <heddle/layer/saved_bytes.hpp>
@@ -84,8 +85,12 @@ struct outcome {
   friend bool operator==(outcome const&, outcome const&) = default;
 };
 
+/// When the weight pass runs: behind the data pass, behind the gathers of another layer, or on a second lane, with
+/// communicators of its own, while those happen.
+enum class weigh { at_once, later, on_a_lane };
+
 template <class Style, class Parameters>
-outcome run_mlp(grid_type const& grid, int batches = 1, bool later = false) {
+outcome run_mlp(grid_type const& grid, int batches = 1, weigh when = weigh::at_once) {
   outcome all;
   all.y.resize(static_cast<std::size_t>(grid.world()));
   all.dx.resize(all.y.size());
@@ -98,15 +103,31 @@ outcome run_mlp(grid_type const& grid, int batches = 1, bool later = false) {
     auto const dy = all_of<float>(distinct({height, width}, seed + 50));
     host::workspace::scope const whole_step{tools.scratch};
     auto const gradients = zero_gradients(tools.execution, weights);
+    typename std::remove_cvref_t<decltype(tools)>::groups_type own_groups{tools.world, grid};
+    host::reference_gemm own_gemm;
+    host::workspace own_scratch;
+    host::execution beside{own_gemm, own_groups, own_scratch};
+    host::lane_thread lane;
     std::size_t blocks = 0;
     for (int batch = 0; batch < batches; ++batch) {
       host::workspace::scope const one_batch{tools.scratch};
       auto const result = forward<Style>(tools.execution, weights, rows_of(x, height, width));
       auto const data = backward_data<Style>(tools.execution, weights, result.saved, rows_of(dy, height, width));
-      if (later) {
-        static_cast<void>(infer<Style>(tools.execution, weights, rows_of(dy, height, width)));  // others' gathers
+      auto const next_layer = [&] {  // gathers over the same ranks
+        static_cast<void>(infer<Style>(tools.execution, weights, rows_of(dy, height, width)));
+      };
+      if (when == weigh::on_a_lane) {
+        host::workspace::scope const of_the_lane{own_scratch};
+        auto job = [&] { backward_weights<Style>(beside, weights, result.saved, data.pending, gradients); };
+        // Half of the ranks begin the one before the other: only a lane that meets its peers apart gets through.
+        if (tools.rank % 2 == 0) next_layer();
+        lane.start(job);
+        if (tools.rank % 2 != 0) next_layer();
+        lane.wait();
+      } else {
+        if (when == weigh::later) next_layer();
+        backward_weights<Style>(tools.execution, weights, result.saved, data.pending, gradients);
       }
-      backward_weights<Style>(tools.execution, weights, result.saved, data.pending, gradients);
       if (batch == 1) blocks = tools.scratch.blocks();
       if (batch > 1) CHECK(tools.scratch.blocks() == blocks);
       std::lock_guard const lock{mutex};
@@ -133,7 +154,9 @@ TEST_CASE("fsdp: bit for bit what whole parameters and one reduction give") {
     outcome const whole = run_mlp<whole_mlp, whole_parameters>(grid);
     CHECK(run_mlp<shared_mlp, shared_parameters>(grid) == whole);
     CHECK(run_mlp<kept_mlp, shared_parameters>(grid) == whole);
-    CHECK(run_mlp<shared_mlp, shared_parameters>(grid, 1, true) == whole);  // weights later, when others were gathered
+    CHECK(run_mlp<shared_mlp, shared_parameters>(grid, 1, weigh::later) == whole);
+    CHECK(run_mlp<shared_mlp, shared_parameters>(grid, 1, weigh::on_a_lane) == whole);
+    CHECK(run_mlp<kept_mlp, shared_parameters>(grid, 1, weigh::on_a_lane) == whole);
   }
 }
 
@@ -141,6 +164,7 @@ TEST_CASE("fsdp: micro-batches add up in the parts, and take no new memory") {
   grid_type const grid{2, 3, 1};
   outcome const once = run_mlp<shared_mlp, shared_parameters>(grid);
   outcome const often = run_mlp<shared_mlp, shared_parameters>(grid, 4);
+  CHECK(run_mlp<shared_mlp, shared_parameters>(grid, 4, weigh::on_a_lane) == often);
   CHECK(often.w1.values.size() == once.w1.values.size());
   for (std::size_t i = 0; i < once.w1.values.size(); ++i) {
     CHECK(often.w1.values[i] == doctest::Approx(4 * once.w1.values[i]).epsilon(1e-5));
@@ -181,7 +205,8 @@ TEST_CASE("fsdp: what stays gathered is saved, what is gathered again is not, an
     CHECK(tools.scratch.aside().used_bytes() == 0);
     CHECK(tools.scratch.aside().peak_bytes() > 0);
     // Never more than one matrix at a time: packed rows are gathered, then sorted into halves.
-    CHECK(tools.scratch.aside().peak_bytes() < static_cast<std::size_t>(2 * (2 * inside * width + 2 * inside) * 4 + 4 * 64));
+    CHECK(tools.scratch.aside().peak_bytes() <
+          static_cast<std::size_t>(2 * (2 * inside * width + 2 * inside) * 4 + 4 * 64));
   });
 }
 
