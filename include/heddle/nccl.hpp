@@ -11,6 +11,7 @@
 #include <heddle/nccl/groups.hpp>
 #include <heddle/nccl/membership.hpp>
 #include <heddle/nccl/moves.hpp>
+#include <heddle/nccl/numbers.hpp>
 #include <heddle/nccl/options.hpp>
 #include <heddle/nccl/plan.hpp>
 #include <heddle/nccl/staging.hpp>

@@ -59,6 +59,8 @@ class transport {
   void set_deadline(std::chrono::nanoseconds deadline) { self_->set_deadline(deadline); }
   /// To be set alike on all ranks between the same two collectives.
   void set_check(check_mode mode) { self_->set_check(mode); }
+  /// How all_to_all is told that its counts are alike, see `exchange_mode`; to be set alike on all ranks.
+  void set_exchange(exchange_mode mode) { self_->set_exchange(mode); }
   /// Returns when all that is in the stream is done; throws where NCCL cannot end it, or not before the deadline.
   void wait() { self_->link().wait(stream(), "the stream"); }
 
@@ -81,12 +83,12 @@ class transport {
   }
   template <class Type, class CountOf>
   void all_gather(std::span<Type const> send, std::span<Type> recv, CountOf count_of) {
-    if (size() == 1) copy(*self_, recv.data(), send.data(), count_of(0));
+    if (size() == 1) nccl::copy(*self_, recv.data(), send.data(), count_of(0));
     else nccl::all_gather(*self_, send, recv, count_of);
   }
   template <class Type>
   void reduce_scatter(std::span<Type const> send, std::span<Type> recv, std::span<index_t const> counts) {
-    if (size() == 1) return copy(*self_, recv.data(), send.data(), counts[0]);
+    if (size() == 1) return nccl::copy(*self_, recv.data(), send.data(), counts[0]);
     if constexpr (wide<Type>) {
       if (self_->settings().sum == sum_mode::f32) return reduce_scatter_wide(*self_, send, recv, counts, cast_);
     }
@@ -126,6 +128,13 @@ class transport {
       return *made == nullptr ? ncclInternalError : ncclInProgress;  // the new one may need longer than the old one
     });
     return transport{std::move(part), cast_};
+  }
+
+  [[nodiscard]] Calls& calls() { return self_->link().calls(); }
+  /// In the order of the stream, between memory of the GPU and pinned memory of the host.
+  void copy(void* to, void const* from, std::size_t bytes) {
+    auto& link = self_->link();
+    link.require(link.calls().copy(to, from, bytes, stream()), "cudaMemcpyAsync");
   }
 
   /// See `register_memory`.

@@ -35,6 +35,7 @@ class membership {
   [[nodiscard]] cudaStream_t stream() const { return stream_; }
   [[nodiscard]] options const& settings() const { return settings_; }
   void set_check(check_mode mode) { settings_.check = mode; }
+  void set_exchange(exchange_mode mode) { settings_.exchange = mode; }
   void set_deadline(std::chrono::nanoseconds deadline) {
     settings_.deadline = deadline;
     link_.set_deadline(deadline);
