@@ -31,7 +31,7 @@ class execution {
 
   /// The communicator of `Group`, one of `Groups`.
   template <class Group>
-  [[nodiscard]] auto& communicator() const {
+  [[nodiscard]] auto& communicator() const requires(!std::same_as<Groups, no_groups>) {
     return groups_->template get<Group>();
   }
   /// The communicator of `Group` for what the host knows.
