@@ -18,11 +18,15 @@ class self_memory {
  public:
   [[nodiscard]] std::byte* data() const { return buffer_.get(); }
   [[nodiscard]] index_t bytes() const { return bytes_; }
+  /// See `thread_memory`: of one rank.
+  [[nodiscard]] std::span<std::byte* const> peer_pointers() const { return {&pointer_, 1}; }
   template <class Transport>
   void grow(Transport&, index_t bytes, long) {
     bytes_ = 0;
+    pointer_ = nullptr;
     buffer_.reset();
     buffer_.reset(new std::byte[static_cast<std::size_t>(bytes)]);
+    pointer_ = buffer_.get();
     bytes_ = bytes;
   }
   void put(int, index_t offset, void const* data, std::size_t bytes) {
@@ -33,6 +37,7 @@ class self_memory {
 
  private:
   std::unique_ptr<std::byte[]> buffer_;
+  std::byte* pointer_ = nullptr;
   index_t bytes_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <heddle/collective/fingerprint.hpp>
 #include <heddle/host/no_memory.hpp>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -19,6 +20,9 @@ class thread_memory {
  public:
   [[nodiscard]] std::byte* data() const { return own_; }
   [[nodiscard]] index_t bytes() const { return bytes_; }
+  /// Where the buffer of every rank of the group begins, by rank, for who stores without `put`; null before there is
+  /// memory. It holds until the next `grow`.
+  [[nodiscard]] std::span<std::byte* const> peer_pointers() const { return pointers_; }
 
   /// Each rank allocates its own buffer, which places it near the rank's core, and takes its peers' from their
   /// postings. Where one has no memory, nobody has any, and the group stays usable.
@@ -30,6 +34,7 @@ class thread_memory {
     own_ = nullptr;
     try {
       buffers_.assign(static_cast<std::size_t>(self.size()), nullptr);  // the old ones first: both may not fit
+      pointers_.assign(static_cast<std::size_t>(self.size()), nullptr);
       made.reset(new std::byte[static_cast<std::size_t>(bytes)]);
     } catch (std::bad_alloc const&) {
       print.complaint = "no memory for symmetric buffers";
@@ -48,7 +53,9 @@ class thread_memory {
           kind);
     }
     for (int peer = 0; peer < self.size(); ++peer) {
-      buffers_[static_cast<std::size_t>(peer)] = *self.template sent_by<std::shared_ptr<std::byte[]>>(peer);
+      auto const at = static_cast<std::size_t>(peer);
+      buffers_[at] = *self.template sent_by<std::shared_ptr<std::byte[]>>(peer);
+      pointers_[at] = buffers_[at].get();
     }
     own_ = made.get();
     bytes_ = bytes;
@@ -56,13 +63,14 @@ class thread_memory {
   }
 
   void put(int peer, index_t offset, void const* data, std::size_t bytes) {
-    std::memmove(buffers_[static_cast<std::size_t>(peer)].get() + offset, data, bytes);  // may be a part of the own one
+    std::memmove(pointers_[static_cast<std::size_t>(peer)] + offset, data, bytes);  // may be a part of the own one
   }
   void sync() const {}
   [[nodiscard]] bool flush() const { return false; }
 
  private:
   std::vector<std::shared_ptr<std::byte[]>> buffers_;  // by rank
+  std::vector<std::byte*> pointers_;                   // to them
   std::byte* own_ = nullptr;
   index_t bytes_ = 0;
 };

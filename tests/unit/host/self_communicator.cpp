@@ -43,4 +43,7 @@ TEST_CASE("symmetric memory of the group of one") {
   CHECK(self.bytes_sent() == 0);
   CHECK(self.sent()[collective_kind::put].calls > 0);
   CHECK_THROWS_AS(self.symmetric(-1), error);
+  auto const pointers = self.transport().memory().peer_pointers();
+  REQUIRE(pointers.size() == 1);
+  CHECK(pointers[0] == self.symmetric(8).data);
 }

@@ -121,3 +121,22 @@ TEST_CASE("ranks that disagree about what comes next move nothing") {
     CHECK(seen[static_cast<std::size_t>(rank)].problem->culprit() == 2);
   }
 }
+
+TEST_CASE("the pointers to all buffers lead where put leads, by rank of the group") {
+  host::thread_world world{4};
+  host::run(world, [](host::thread_communicator& group) {
+    auto part = group.split(group.rank() % 2, -group.rank());
+    CHECK(part.transport().memory().peer_pointers().empty());
+    for (index_t const bytes : {16, 4096}) {
+      auto const memory = part.symmetric(bytes);
+      auto const pointers = part.transport().memory().peer_pointers();
+      REQUIRE(pointers.size() == 2);
+      CHECK(pointers[static_cast<std::size_t>(part.rank())] == memory.data);
+      auto const peer = static_cast<std::size_t>(1 - part.rank());
+      *reinterpret_cast<std::int32_t*>(pointers[peer] + bytes - 4) = 70 + group.rank();
+      part.fence();
+      int const writer = (group.rank() + 2) % 4;
+      CHECK(memory.at<std::int32_t>(bytes - 4, 1)[0] == 70 + writer);
+    }
+  });
+}
