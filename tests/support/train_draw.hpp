@@ -9,6 +9,13 @@ namespace train {
 /// Odd circumstances of a step.
 enum class oddity { none, all_to_one, ties, no_number };
 
+/// Whether nothing that is decided hangs on rounding.
+[[nodiscard]] inline bool is_clear(member const& of) {
+  double const least = of.wide ? 1e-9 : 1e-5;
+  oracle::result const is = oracle::run_layer(of.layer, of.chunks());
+  return (of.ties ? is.untied_margin : is.margin) >= least && is.kink >= least;
+}
+
 class drawing {
  public:
   explicit drawing(std::uint64_t seed) : with_{seed} { of_.seed = seed; }
@@ -17,7 +24,7 @@ class drawing {
   member result() {
     do {
       once();
-    } while (!clear());
+    } while (!is_clear(of_));
     return of_;
   }
 
@@ -133,12 +140,6 @@ class drawing {
       for (index_t e = 1; e < experts; e += 2)
         std::copy_n(data.begin() + (e - 1) * width, width, data.begin() + e * width);
     }
-  }
-
-  [[nodiscard]] bool clear() const {
-    double const least = of_.wide ? 1e-9 : 1e-5;
-    oracle::result const is = oracle::run_layer(of_.layer, of_.chunks());
-    return (of_.ties ? is.untied_margin : is.margin) >= least && is.kink >= least;
   }
 
   oracle::dice with_;
