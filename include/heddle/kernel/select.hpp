@@ -77,14 +77,46 @@ void check_groups(index_t k, index_t experts, group_limit limit) {
 /// The groups that one token may choose from.
 class group_set {
  public:
-  HEDDLE_HOST_DEVICE constexpr void insert(index_t group) { word_[group / 64] |= std::uint64_t{1} << (group % 64); }
+  // A word is not asked for by a number that is only known at run time: so a GPU keeps them all in registers.
+  HEDDLE_HOST_DEVICE constexpr void insert(index_t group) {
+    for (index_t i = 0; i < words; ++i) word_[i] |= i == group / 64 ? std::uint64_t{1} << (group % 64) : 0;
+  }
   [[nodiscard]] HEDDLE_HOST_DEVICE constexpr bool holds(index_t group) const {
-    return (word_[group / 64] >> (group % 64) & 1U) != 0;
+    std::uint64_t word = 0;
+    for (index_t i = 0; i < words; ++i) word = i == group / 64 ? word_[i] : word;
+    return (word >> (group % 64) & 1U) != 0;
   }
 
  private:
-  std::uint64_t word_[most_groups / 64] = {};
+  static constexpr index_t words = most_groups / 64;
+  std::uint64_t word_[words] = {};
 };
+
+/// The sum of the `most` largest of value(0 .. count), largest first. It keeps none of them: on a GPU a lane has no
+/// memory for a list.
+template <class Value>
+[[nodiscard]] HEDDLE_HOST_DEVICE auto sum_of_largest(index_t count, Value value, index_t most) {
+  decltype(value(index_t{})) sum{};
+  decltype(sort_key(sum)) last_key{};
+  index_t last = -1;
+  for (index_t found = 0; found < most; ++found) {
+    auto mine = last_key;
+    index_t where = -1;
+    for (index_t i = 0; i < count; ++i) {
+      auto const key = sort_key(value(i));
+      bool const taken = found > 0 && (key > last_key || (key == last_key && i <= last));
+      if (!taken && (where < 0 || key > mine)) {
+        mine = key;
+        where = i;
+      }
+    }
+    if (where < 0) break;
+    sum += value(where);
+    last_key = mine;
+    last = where;
+  }
+  return sum;
+}
 
 /// The `limit.kept` groups of `size` experts with the largest scores, groups of equal score by number.
 template <group_score Score, team Team, class Value>
@@ -93,7 +125,11 @@ template <group_score Score, team Team, class Value>
   auto const worth = [value, size, most = values_summed<Score>(k, limit)](index_t group) {
     decltype(value(index_t{})) sum{};
     auto const of_group = [value, first = group * size](index_t i) { return value(first + i); };
-    top_k_of(serial_team{}, size, of_group, most, [&](index_t, index_t i) { sum += of_group(i); });
+    if constexpr (std::is_same_v<Team, serial_team>) {
+      top_k_of(serial_team{}, size, of_group, most, [&](index_t, index_t i) { sum += of_group(i); });
+    } else {
+      sum = sum_of_largest(size, of_group, most);
+    }
     return sum;
   };
   group_set kept;
