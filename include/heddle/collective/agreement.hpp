@@ -8,6 +8,7 @@
 #include <exception>
 #include <heddle/collective/fingerprint.hpp>
 #include <heddle/collective/traffic.hpp>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -48,18 +49,14 @@ class agreement {
   void agree(Check&& check) {
     fingerprint print{.operation = collective_kind::agree, .sequence = sequence_, .plan = plan_};
     transport_.enter(print);
-    std::exception_ptr own;
-    std::string complaint;
     try {
       std::forward<Check>(check)();
     } catch (std::exception const& problem) {
-      own = std::current_exception();
-      complaint = problem.what();
+      refuse(print, nullptr, nullptr, std::current_exception(), problem.what());
     } catch (...) {
-      own = std::current_exception();
-      complaint = "something that is not a std::exception was thrown";
+      refuse(print, nullptr, nullptr, std::current_exception(), "something that is not a std::exception was thrown");
     }
-    conclude(print, nullptr, nullptr, own, complaint);
+    conclude(print, nullptr, nullptr);
     traffic_.add(print.operation, 0);
   }
 
@@ -69,19 +66,16 @@ class agreement {
   void call(fingerprint print, void const* send, void* recv, Check check, Move move) {
     print.sequence = sequence_;
     print.plan = plan_;
-    std::exception_ptr own;
-    std::string complaint;
     try {
       check();
     } catch (error const& problem) {
-      own = std::make_exception_ptr(error(problem.kind(), problem.text(), problem.hint(), world_rank(), problem.where())
-                                        .blames(world_rank(), std::string{name_of(print.operation)}, sequence_));
-      complaint = problem.text();
+      refuse(print, send, recv, located(print, problem), problem.text().c_str());
+    } catch (std::bad_alloc const&) {
+      refuse(print, send, recv, located(print, error(error_kind::workspace, {})), "no memory for a collective");
     } catch (std::exception const& problem) {
-      own = std::current_exception();
-      complaint = problem.what();
+      refuse(print, send, recv, std::current_exception(), problem.what());
     }
-    conclude(print, send, recv, own, complaint);
+    conclude(print, send, recv);
     index_t const bytes = move();
     transport_.part();
     traffic_.add(print.operation, bytes);
@@ -91,7 +85,7 @@ class agreement {
   void come_together(fingerprint print) {
     print.sequence = sequence_;
     print.plan = plan_;
-    conclude(print, nullptr, nullptr, nullptr, {});
+    conclude(print, nullptr, nullptr);
   }
   void account(collective_kind kind, index_t bytes) { traffic_.add(kind, bytes); }
 
@@ -99,20 +93,48 @@ class agreement {
   [[nodiscard]] std::uint64_t plan() const { return plan_; }
 
  private:
-  /// Returns where all ranks may go on. Otherwise throws on all: their own exception on the ranks that have one.
-  void conclude(fingerprint& print, void const* send, void* recv, std::exception_ptr const& own,
-                std::string const& complaint) {
-    if (own) print.complaint = complaint.c_str();
+  /// The same problem with the collective it broke; without words where there is no memory for them.
+  [[nodiscard]] std::exception_ptr located(fingerprint const& print, error const& problem) const {
+    try {
+      bool const is_short = problem.kind() == error_kind::workspace && problem.text().empty();
+      return std::make_exception_ptr(
+          error(problem.kind(), is_short ? "the system has no memory for a collective" : problem.text(),
+                is_short ? "free memory, or run fewer tokens at a time" : problem.hint(), world_rank(), problem.where())
+              .blames(world_rank(), std::string{name_of(print.operation)}, sequence_));
+    } catch (std::bad_alloc const&) {
+      return std::make_exception_ptr(
+          error(problem.kind(), {}, {}, world_rank(), problem.where()).blames(world_rank(), {}, sequence_));
+    }
+  }
+
+  /// Tells the peers what is wrong here, and throws: `own`, unless ranks disagree.
+  [[noreturn]] void refuse(fingerprint& print, void const* send, void* recv, std::exception_ptr const& own,
+                           char const* complaint) {
+    print.complaint = complaint;
+    verdict const result = meet(print, send, recv);
+    if (result.kind != error_kind::mismatch || result.good()) std::rethrow_exception(own);
+    fail(print, result);
+  }
+  /// Returns where all ranks may go on. Otherwise throws on all.
+  void conclude(fingerprint const& print, void const* send, void* recv) {
+    verdict const result = meet(print, send, recv);
+    if (!result.good()) fail(print, result);
+  }
+  [[nodiscard]] verdict meet(fingerprint const& print, void const* send, void* recv) {
     ++sequence_;
-    verdict const result = transport_.meet(print, send, recv);
-    if (result.good()) return;
-    bool const mismatch = result.kind == error_kind::mismatch;
-    if (own && !mismatch) std::rethrow_exception(own);
-    throw error(result.kind, result.text,
-                mismatch ? "run the same collectives in the same order with fitting sizes on every rank"
-                         : "look at the error of that rank",
-                world_rank())
-        .blames(transport_.world_rank(result.culprit), std::string{name_of(print.operation)}, print.sequence);
+    return transport_.meet(print, send, recv);
+  }
+  [[noreturn]] void fail(fingerprint const& print, verdict const& result) const {
+    int const culprit = transport_.world_rank(result.culprit);
+    try {
+      throw error(result.kind, result.text,
+                  result.kind == error_kind::mismatch
+                      ? "run the same collectives in the same order with fitting sizes on every rank"
+                      : "look at the error of that rank",
+                  world_rank())
+          .blames(culprit, std::string{name_of(print.operation)}, print.sequence);
+    } catch (std::bad_alloc const&) {}
+    throw error(result.kind, {}, {}, world_rank()).blames(culprit, {}, print.sequence);
   }
 
   Transport transport_;

@@ -17,8 +17,9 @@ namespace heddle::inline HEDDLE_ABI {
 /// A `communicator` (the concept says what each operation does) over a `Transport`: see `agreement` for how its ranks
 /// come together. Its moves are `broadcast(data, root)`, `all_reduce(data)`, `all_gather(send, recv, count_of)`,
 /// `reduce_scatter(send, recv, counts)`, `all_to_all(send, send_counts, recv, recv_counts)`, on checked arguments;
-/// `split(members, index, color, sequence)` is the transport of the group of these ranks, this one being `index`. What
-/// a transport with symmetric memory has besides is said by `one_sided_transport`.
+/// `split(members, index, color, sequence)` is the transport of the group of these ranks, this one being `index`. One
+/// that needs memory for a sum has `prepare_sum<Type>(elements of this rank's piece)`, called before the ranks agree.
+/// What a transport with symmetric memory has besides is said by `one_sided_transport`.
 template <class Transport>
 class basic_communicator : public one_sided<Transport> {
   using base = one_sided<Transport>;
@@ -55,7 +56,11 @@ class basic_communicator : public one_sided<Transport> {
   void all_reduce(std::span<Type> data) {
     call(
         {.operation = collective_kind::all_reduce, .type = dtype_v<Type>, .count = count_of(data)}, data.data(),
-        data.data(), [&] { argument::check_memory<Type>("data", data); },
+        data.data(),
+        [&] {
+          argument::check_memory<Type>("data", data);
+          prepare_sum<Type>(ceil_chunk::piece(count_of(data), size(), rank()).size);
+        },
         [&] {
           transport().template all_reduce<Type>(data);
           return all_reduce_bytes(count_of(data), sizeof(Type), size(), rank());
@@ -110,6 +115,7 @@ class basic_communicator : public one_sided<Transport> {
           argument::check_counts("counts", counts, size());
           argument::check_room("send", send.size(), counts);
           argument::check_room("recv", recv.size(), counts.subspan(own(), 1));
+          prepare_sum<Type>(counts[own()]);
         },
         [&] {
           transport().template reduce_scatter<Type>(send, recv, counts);
@@ -173,6 +179,11 @@ class basic_communicator : public one_sided<Transport> {
     argument::check_memory<Type>("send", send);
     argument::check_memory<Type>("recv", recv);
     argument::check_apart<Type>(send, recv);
+  }
+  template <class Type>
+  void prepare_sum(index_t own) {
+    if constexpr (requires { transport().template prepare_sum<Type>(own); })
+      transport().template prepare_sum<Type>(own);
   }
   template <class Type>
   [[nodiscard]] static index_t count_of(std::span<Type> data) {

@@ -43,6 +43,16 @@ struct verdict {
 
 namespace detail {
 
+/// make(), or nothing where there is no memory for words.
+template <class Make>
+std::string in_words(Make const& make) noexcept {
+  try {
+    return make();
+  } catch (...) {
+    return {};
+  }
+}
+
 /// The rank to blame where values differ: the first whose value the fewest share, and not rank 0's side in a draw.
 template <class ValueOf>
 int odd_one_out(int size, ValueOf value_of) {
@@ -66,36 +76,39 @@ int odd_one_out(int size, ValueOf value_of) {
 template <class PrintOf, class NameOfRank>
 [[nodiscard]] verdict judge(int size, PrintOf print_of, NameOfRank name_of_rank) {
   auto const name = [&](int rank) { return "rank " + std::to_string(name_of_rank(rank)); };
-  auto const disagree = [&](char const* field, auto value_of, auto text_of) -> verdict {
+  auto const disagree = [&](auto field, auto value_of, auto text_of) -> verdict {
     bool equal = true;  // the usual case costs one pass
     for (int rank = 1; rank < size && equal; ++rank) equal = value_of(rank) == value_of(0);
     if (equal) return {};
     int const culprit = detail::odd_one_out(size, value_of);
     int other = 0;
     while (value_of(other) == value_of(culprit)) ++other;
-    return {error_kind::mismatch, culprit,
-            "ranks disagree about the " + std::string{field} + " of collective number " +
-                std::to_string(print_of(other).sequence) + ": " + name(other) + " has " + text_of(other) + ", " +
-                name(culprit) + " has " + text_of(culprit)};
+    return {error_kind::mismatch, culprit, detail::in_words([&] {
+              return "ranks disagree about the " + field() + " of collective number " +
+                     std::to_string(print_of(other).sequence) + ": " + name(other) + " has " + text_of(other) + ", " +
+                     name(culprit) + " has " + text_of(culprit);
+            })};
   };
+  auto const called = [](char const* field) { return [field] { return std::string{field}; }; };
   auto const number = [&](char const* field, auto member) {
     return disagree(
-        field, [&](int rank) { return print_of(rank).*member; },
+        called(field), [&](int rank) { return print_of(rank).*member; },
         [&](int rank) { return std::to_string(print_of(rank).*member); });
   };
 
   verdict found = disagree(
-      "operation", [&](int rank) { return print_of(rank).operation; },
+      called("operation"), [&](int rank) { return print_of(rank).operation; },
       [&](int rank) { return std::string{name_of(print_of(rank).operation)}; });
   if (!found.good()) return found;
   if (found = number("sequence number", &fingerprint::sequence); !found.good()) return found;
   for (int rank = 0; rank < size; ++rank) {
     if (print_of(rank).complaint != nullptr) {
-      return {error_kind::peer_failed, rank, name(rank) + " failed: " + print_of(rank).complaint};
+      return {error_kind::peer_failed, rank,
+              detail::in_words([&] { return name(rank) + " failed: " + print_of(rank).complaint; })};
     }
   }
   found = disagree(
-      "dtype", [&](int rank) { return print_of(rank).type; },
+      called("dtype"), [&](int rank) { return print_of(rank).type; },
       [&](int rank) { return std::string{name_of(print_of(rank).type)}; });
   if (!found.good()) return found;
   if (found = number("plan hash", &fingerprint::plan); !found.good()) return found;
@@ -105,14 +118,14 @@ template <class PrintOf, class NameOfRank>
   if (found = number("root", &fingerprint::root); !found.good()) return found;
   if (found = number("count", &fingerprint::count); !found.good()) return found;
   found = disagree(
-      "number of counts", [&](int rank) { return print_of(rank).recv_counts.size(); },
+      called("number of counts"), [&](int rank) { return print_of(rank).recv_counts.size(); },
       [&](int rank) { return std::to_string(print_of(rank).recv_counts.size()); });
   if (!found.good() || print_of(0).recv_counts.empty()) return found;
 
   for (int i = 0; i < size; ++i) {
     auto const at = static_cast<std::size_t>(i);
     if (print_of(0).operation != collective_kind::all_to_all) {
-      found = disagree(("count of " + name(i)).c_str(), [&](int rank) { return print_of(rank).recv_counts[at]; },
+      found = disagree([&] { return "count of " + name(i); }, [&](int rank) { return print_of(rank).recv_counts[at]; },
                        [&](int rank) { return std::to_string(print_of(rank).recv_counts[at]); });
       if (!found.good()) return found;
       continue;
@@ -121,10 +134,11 @@ template <class PrintOf, class NameOfRank>
       index_t const sent = print_of(j).send_counts[at];
       index_t const expected = print_of(i).recv_counts[static_cast<std::size_t>(j)];
       if (sent == expected) continue;
-      return {error_kind::mismatch, j,
-              "ranks disagree about the counts of collective number " + std::to_string(print_of(i).sequence) + ": " +
-                  name(j) + " sends " + std::to_string(sent) + " elements to " + name(i) + ", which expects " +
-                  std::to_string(expected)};
+      return {error_kind::mismatch, j, detail::in_words([&] {
+                return "ranks disagree about the counts of collective number " + std::to_string(print_of(i).sequence) +
+                       ": " + name(j) + " sends " + std::to_string(sent) + " elements to " + name(i) +
+                       ", which expects " + std::to_string(expected);
+              })};
     }
   }
   return {};

@@ -2,6 +2,7 @@
 #include <heddle/collective/agreement.hpp>
 
 #include <doctest/doctest.h>
+#include <new>
 #include <stdexcept>
 
 using namespace heddle;
@@ -90,6 +91,21 @@ TEST_CASE("a failed check is stated to the peers and thrown here with its place"
   } catch (error const& problem) {
     CHECK(problem.kind() == error_kind::argument);
     CHECK(problem.text() == "bad");
+    CHECK(problem.culprit() == 5);
+    CHECK(problem.operation() == "barrier");
+  }
+  CHECK(two.transport().seen.complaint != nullptr);
+}
+
+TEST_CASE("a check that finds no memory is stated too, and thrown with a type") {
+  group two{scripted_transport{}};
+  try {
+    two.call(
+        {}, nullptr, nullptr, [] { throw std::bad_alloc(); }, [] { return 0; });
+    FAIL("no error");
+  } catch (error const& problem) {
+    CHECK(problem.kind() == error_kind::workspace);
+    CHECK(problem.text() == "the system has no memory for a collective");
     CHECK(problem.culprit() == 5);
     CHECK(problem.operation() == "barrier");
   }
