@@ -9,14 +9,18 @@
 
 namespace {
 
-unsigned cases_met = 0;
+#if defined(HEDDLE_BARE_DOCTEST)
+int cases_met() { return doctest::bare::all().met; }
+#else
+int met = 0;
+int cases_met() { return met; }
 
 struct counter : doctest::IReporter {
   explicit counter(doctest::ContextOptions const&) {}
   void report_query(doctest::QueryData const&) override {}
   void test_run_start() override {}
   void test_run_end(doctest::TestRunStats const&) override {}
-  void test_case_start(doctest::TestCaseData const&) override { ++cases_met; }
+  void test_case_start(doctest::TestCaseData const&) override { ++met; }
   void test_case_reenter(doctest::TestCaseData const&) override {}
   void test_case_end(doctest::CurrentTestCaseStats const&) override {}
   void test_case_exception(doctest::TestCaseException const&) override {}
@@ -27,6 +31,7 @@ struct counter : doctest::IReporter {
   void test_case_skipped(doctest::TestCaseData const&) override {}
 };
 REGISTER_LISTENER("counter", 1, counter);
+#endif
 
 }  // namespace
 
@@ -43,7 +48,7 @@ int main(int argc, char** argv) {
   }
   doctest::Context context(argc, argv);
   int const result = context.run();
-  if (result == 0 && cases_met == 0) {
+  if (result == 0 && cases_met() == 0) {
     std::printf("no test case was found\n");
     return nothing_found;
   }
