@@ -118,8 +118,10 @@
 #include <heddle/layer/gradient_norm.hpp>
 #include <heddle/layer/gradients.hpp>
 #include <heddle/layer/layer.hpp>
+#include <heddle/layer/look_for_overflow.hpp>
 #include <heddle/layer/loss_part.hpp>
 #include <heddle/layer/move_shares.hpp>
+#include <heddle/layer/plan_stores.hpp>
 #include <heddle/layer/receive_map.hpp>
 #include <heddle/layer/reduce_gradients.hpp>
 #include <heddle/layer/routing.hpp>

@@ -85,7 +85,7 @@ struct overflow {
   index_t needed = 0;                  ///< rows of the rank that needs most; 0 where all have room
   index_t room = 0;                    ///< rows that a rank had room for
   int rank = -1;                       ///< that rank of the expert group, the lowest of several
-  index_t expert = -1;                 ///< its first expert with a row left out; -1 where rows are not sent by expert
+  index_t expert = -1;                 ///< its first with a row left out; of tokens sent once a rank, its most chosen
   std::span<index_t const> dropped{};  ///< rows of this rank left out: of each expert, or for each rank
   [[nodiscard]] constexpr explicit operator bool() const { return needed > room; }
 };

@@ -10,30 +10,6 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-/// One bin an expert; where copies have been made for every rank of the tensor group, one an expert and rank.
-template <class ExpertParallel, class ExpertTensor, class Copies, class Frame>
-[[nodiscard]] store_plan plan_by_expert(Frame& frame, index_t align) {
-  constexpr bool copied = std::same_as<Copies, bucketed>;
-  auto const& routing = frame.routing;
-  int const inner = frame.template communicator<ExpertTensor>().size();
-  int const outer = frame.template communicator<joint<ExpertTensor, ExpertParallel>>().size() / inner;
-  auto first_bin = frame.counts(static_cast<std::size_t>(copied ? outer * inner : outer) + 1);
-  first_bin[0] = 0;
-  for (std::size_t o = 0; o + 1 < first_bin.size(); ++o) {
-    int const rank = static_cast<int>(o) / (copied ? inner : 1);
-    first_bin[o + 1] = first_bin[o] + ceil_chunk::piece(routing.experts, outer, rank).size;
-  }
-  index_t const slots_of_token = routing.ids.template size<slots>() / (copied ? inner : 1);
-  index_t const most = ceil_chunk::piece(routing.experts, outer, 0).size;
-  return {.parts = copied ? 1 : inner,
-          .first_bin = first_bin,
-          .own_rows = routing.expert_rows,
-          .per_token = smaller(slots_of_token, most),
-          .alike = copied ? inner : 1,
-          .experts_each = most,
-          .align = align};
-}
-
 /// The rows that each expert of this rank received, with the zeros behind them.
 template <class Frame>
 [[nodiscard]] std::span<index_t const> rows_of_experts(Frame& frame, receive_map const& map, int rank) {

@@ -96,15 +96,6 @@ template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class 
 void meet(direct_tokens<ExpertParallel, ExpertTensor, Overflow>, Frame& frame) {
   if (!frame.routing.exchanged) frame.routing.sent = order_by_rank<ExpertParallel>(frame);
 }
-template <class ExpertParallel, class ExpertTensor, class Frame>
-[[nodiscard]] store_plan plan_by_rank(Frame& frame) {
-  auto first_bin = frame.counts(static_cast<std::size_t>(frame.template communicator<ExpertParallel>().size()) + 1);
-  for (std::size_t i = 0; i < first_bin.size(); ++i) first_bin[i] = static_cast<index_t>(i);
-  return {.parts = frame.template communicator<ExpertTensor>().size(),
-          .first_bin = first_bin,
-          .own_rows = frame.routing.sent,
-          .per_token = 1};
-}
 template <class Value, class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Frame, class Memory>
 [[nodiscard]] rows<Value, Memory> carry(direct_tokens<ExpertParallel, ExpertTensor, Overflow>, Frame& frame,
                                         rows<Value const, Memory> x) {

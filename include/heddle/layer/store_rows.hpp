@@ -3,83 +3,22 @@
 // to move in a step bring their counts into everybody's table; behind it nobody asks for a count again.
 #pragma once
 
-#include <heddle/collective/direct.hpp>
 #include <heddle/concepts/symmetric.hpp>
 #include <heddle/core/spans.hpp>
 #include <heddle/kernel/sum_parts.hpp>
-#include <heddle/layer/receive_map.hpp>
+#include <heddle/layer/look_for_overflow.hpp>
 #include <heddle/layer/run_collective.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-/// What is stored where in one step, besides the numbers of rows.
-struct store_plan {
-  int parts = 1;                         ///< ranks that receive the same rows
-  std::span<index_t const> first_bin{};  ///< [owners + 1], see receive_map
-  std::span<index_t const> own_rows{};   ///< [bins] rows of this rank; read before they are exchanged, then no more
-  index_t per_token = 0;                 ///< the most rows of one token for one owner
-  int alike = 1;                         ///< owners that have the same experts
-  index_t experts_each = 0;              ///< experts of the first owner; 0 where bins are not experts
-  index_t align = 1;                     ///< every expert's rows begin at a multiple of it
-  [[nodiscard]] index_t bins() const { return first_bin.back(); }
-  /// The most room that so many rows need: behind those of each expert there may be a gap.
-  [[nodiscard]] index_t most_room(index_t rows) const {
-    return (rows + smaller(rows, experts_each) * (align - 1)) / align * align;
-  }
-};
-
-/// The table lies at the begin of the memory, rows behind it.
-[[nodiscard]] constexpr index_t table_bytes(int ranks, index_t bins) {
-  constexpr index_t line = 64;
-  return (ranks * bins * static_cast<index_t>(sizeof(index_t)) + line - 1) / line * line;
-}
-
-template <class Frame>
-[[nodiscard]] receive_map places_of(Frame& frame, store_plan const& plan) {
-  return {frame.routing.table, plan.first_bin,     static_cast<int>(plan.first_bin.size()) - 1,
-          plan.parts,          frame.routing.room, plan.align};
-}
-
-/// Finds out who needs more than there is room for. All ranks find the same.
-template <on_overflow Overflow, class Frame>
-void look_for_overflow(Frame& frame, receive_map const& map, store_plan const& plan, int rank) {
-  overflow& found = frame.report.overflow;
-  found = {};
-  int worst = 0;
-  for (int owner = 0; owner < map.owners; ++owner) {
-    index_t const needed = map.needed_by(owner);
-    if (needed > found.needed) worst = owner;
-    found.needed = larger(needed, found.needed);
-  }
-  found.room = map.room;
-  if (!found) return;
-  found.rank = worst / plan.alike;
-  auto dropped = frame.counts(static_cast<std::size_t>(plan.bins()));
-  fill_all(std::span{dropped}, 0);
-  map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
-    if (block.source == rank) dropped[static_cast<std::size_t>(block.bin)] += block.rows - block.kept;
-    if (block.owner == worst && block.kept < block.rows && found.expert < 0 && plan.experts_each > 0)
-      found.expert = found.rank * plan.experts_each + block.bin - map.begin_of(worst);
-  });
-  found.dropped = dropped;
-  if constexpr (Overflow == on_overflow::error) {
-    throw error(error_kind::workspace,
-                "rank " + std::to_string(found.rank) + " of the expert group is to receive " +
-                    std::to_string(found.needed) + " rows and has room for " + std::to_string(found.room) +
-                    (found.expert < 0 ? std::string{}
-                                      : ": expert " + std::to_string(found.expert) + " is the first that does not fit"),
-                "give that much room, or -1 for the most there can be, or let overflow be reported");
-  }
-}
-
 /// Memory for what this rank receives. All ranks call it, whatever they have to send.
 template <class Joint, on_overflow Overflow, class Frame>
 [[nodiscard]] symmetric_memory open_for_rows(Frame& frame, store_plan const& plan, index_t row_bytes) {
   auto& group = frame.template communicator<Joint>();
   auto& routing = frame.routing;
-  index_t const head = table_bytes(group.size(), plan.bins());
+  index_t const head = table_bytes(group.size(), plan.told());
   if (routing.exchanged) return group.symmetric(head + routing.room * row_bytes);
 
   index_t const own = routing.ids.template size<tokens>();
@@ -95,15 +34,17 @@ template <class Joint, on_overflow Overflow, class Frame>
   row_bytes = larger(row_bytes, index_t{1});
   auto const memory = group.symmetric(head + wanted * row_bytes);
   routing.room = (memory.bytes - head) / row_bytes / plan.align * plan.align;  // of the rank that wanted most
-  auto const own_table = plan.bins() * static_cast<index_t>(sizeof(index_t));
+  auto const own_table = plan.told() * static_cast<index_t>(sizeof(index_t));
   for (int peer = 0; peer < group.size(); ++peer) group.put(peer, group.rank() * own_table, plan.own_rows);
   group.fence();
-  auto const arrived = memory.template at<index_t>(0, group.size() * plan.bins());
-  auto table = frame.counts(arrived.size());
-  copy_all(std::span{arrived}, std::span{table});
+  std::span<index_t const> const arrived = memory.template at<index_t>(0, group.size() * plan.told());
+  auto const bins = static_cast<std::size_t>(plan.bins()), told = static_cast<std::size_t>(plan.told());
+  auto table = frame.counts(static_cast<std::size_t>(group.size()) * bins);
+  for (std::size_t source = 0; source < static_cast<std::size_t>(group.size()); ++source)
+    copy_all(arrived.subspan(source * told, bins), std::span{table}.subspan(source * bins, bins));
   routing.table = table;
   routing.exchanged = true;
-  look_for_overflow<Overflow>(frame, places_of(frame, plan), plan, group.rank());
+  look_for_overflow<Overflow>(frame, places_of(frame, plan), plan, group.rank(), arrived);
   return memory;
 }
 
@@ -128,7 +69,7 @@ template <class Joint, on_overflow Overflow, class Value, class Frame>
   auto& group = frame.template communicator<Joint>();
   index_t const row_bytes = width * static_cast<index_t>(sizeof(Value));
   auto const memory = open_for_rows<Joint, Overflow>(frame, plan, row_bytes);
-  index_t const head = table_bytes(group.size(), plan.bins());
+  index_t const head = table_bytes(group.size(), plan.told());
   receive_map const map = places_of(frame, plan);
   map.each_block(frame.counts(static_cast<std::size_t>(map.ranks())), [&](receive_block const& block) {
     if (block.source != group.rank() || block.kept == 0) return;
@@ -155,7 +96,7 @@ template <class Joint, class Value, class Frame>
                                           index_t width) {
   auto& group = frame.template communicator<Joint>();
   index_t const row_bytes = width * static_cast<index_t>(sizeof(Value));
-  index_t const head = table_bytes(group.size(), plan.bins());
+  index_t const head = table_bytes(group.size(), plan.told());
   receive_map const map = places_of(frame, plan);
   auto sent = frame.counts(static_cast<std::size_t>(map.ranks()));
   for (int rank = 0; rank < map.ranks(); ++rank) sent[static_cast<std::size_t>(rank)] = map.sent_by(rank);

@@ -39,9 +39,9 @@ constexpr priced_value price_home(P& p, priced_value x, int ranks) {
   p.keep(x);
   return x;
 }
-/// Counts of `bins` that a rank stores in the tables of the others.
-[[nodiscard]] constexpr index_t counts_for(index_t bins, int ranks) {
-  return bins * static_cast<index_t>(sizeof(index_t)) * (ranks - 1);
+/// Counts that a rank stores in the tables of the others, or sends them: `told` numbers.
+[[nodiscard]] constexpr index_t counts_for(index_t told, int ranks) {
+  return told * static_cast<index_t>(sizeof(index_t)) * (ranks - 1);
 }
 /// The most ranks of a group that have experts of one token.
 template <class Group, class P>
@@ -149,7 +149,7 @@ constexpr detail::priced_value price(direct_tokens<Ep, Etp, Overflow>, P& p, det
       {.rows = x.rows * detail::ranks_of_token<Ep>(p),
        .times = p.template size<Etp>(),
        .ranks = ranks,
-       .counts = detail::counts_for(p.template size<Ep>(), ranks)});
+       .counts = detail::counts_for(p.template size<Ep>() + p.shape.experts, ranks)});
 }
 template <class P, class Ep, class Etp, on_overflow Overflow>
 constexpr detail::priced_value price(direct_sums<Ep, Etp, Overflow>, P& p, detail::priced_value x) {

@@ -74,7 +74,45 @@ TEST_CASE("a rank of few rows: what does not fit is left out everywhere, and add
     overflow const& found = state.report.overflow;
     CHECK(found.needed == 4);
     CHECK(found.rank == 0);
-    CHECK(found.expert == -1);
+    CHECK(found.expert == 0);
     CHECK(numbers::read(found.dropped) == (tools.rank == 0 ? std::vector<index_t>{0, 0} : std::vector<index_t>{1, 0}));
+  });
+}
+
+TEST_CASE("a rank of few rows is named with the expert that most of its tokens chose, on every rank") {
+  mesh<etp, ep> const grid{1, 2};
+  support::on_ranks<etp, ep, both>(grid, 1, [](auto& tools) {
+    step_state<> state;
+    std::tuple<> const none;
+    frame step{tools.execution, none, state};
+    state.inputs.room = 3;
+    struct example {
+      std::vector<std::int32_t> ids[2];  // three choices a token, two tokens a rank; experts 2 and 3 are rank 1's
+      int rank;
+      index_t expert;
+    };
+    example const examples[] = {
+        {{{0, -1, 2, 0, 1, 2}, {1, -1, 2, 1, -1, 2}}, 0, 1},    // most chosen of rank 0 alone, and of all, are others
+        {{{0, -1, 2, 0, 1, 2}, {1, 0, 2, 1, -1, 2}}, 0, 0},     // as many: the first
+        {{{2, 3, 0, 3, -1, -1}, {3, 2, -1, -1, -1, 3}}, 1, 3},  // the second rank
+    };
+    for (example const& of : examples) {
+      auto const& ids = of.ids[tools.rank];
+      list const x{1, 2};
+      step.routing.begin({ids.data(), {2, 3}}, 4);
+      run(direct_tokens<ep, etp, on_overflow::report>{}, step, value(x, 2, 1));
+      CHECK(state.report.overflow.rank == of.rank);
+      CHECK(state.report.overflow.expert == of.expert);
+      step.routing.begin({ids.data(), {2, 3}}, 4);
+      std::string text;
+      try {
+        run(direct_tokens<ep, etp>{}, step, value(x, 2, 1));
+      } catch (error const& problem) {
+        text = problem.text();
+      }
+      CHECK(text == "rank " + std::to_string(of.rank) +
+                        " of the expert group is to receive 4 rows and has room for 3: expert " +
+                        std::to_string(of.expert) + " is chosen most there");
+    }
   });
 }
