@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # sh cmake/run.sh demo [arguments of hf_forward]   builds one example and runs a stored model over several ranks
 # sh cmake/run.sh test [arguments of ctest]        builds everything and runs every test
-# Both install what is missing (Debian, Ubuntu), work from any folder, and may be repeated.
+# sh cmake/run.sh gpu [stages]                      builds and runs what needs an NVIDIA GPU, see cmake/gpu.sh
+# sh cmake/run.sh ptxas [arguments]                 what the kernels take of a GPU, against the list of it
+# The first two install what is missing (Debian, Ubuntu); all work from any folder, and may be repeated.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 packages="g++ cmake ninja-build pkgconf libdnnl-dev libopenmpi-dev openmpi-bin doctest-dev libbenchmark-dev nlohmann-json3-dev libcli11-dev"
@@ -52,9 +54,13 @@ case $word in
     cd "$root"
     exec ctest --preset release --parallel "$(nproc 2>/dev/null || echo 2)" "$@"
     ;;
+  gpu) exec sh "$root/cmake/gpu.sh" "$@" ;;
+  ptxas) exec sh "$root/cmake/ptxas.sh" "$@" ;;
   *)
     echo "usage: sh cmake/run.sh demo [arguments of hf_forward]" >&2
     echo "       sh cmake/run.sh test [arguments of ctest]" >&2
+    echo "       sh cmake/run.sh gpu [build|test|nccl|sanitize|bench|report]..." >&2
+    echo "       sh cmake/run.sh ptxas [arguments of cmake/ptxas.sh]" >&2
     exit 2
     ;;
 esac
