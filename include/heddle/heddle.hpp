@@ -63,6 +63,7 @@
 #include <heddle/kernel/add_bias.hpp>
 #include <heddle/kernel/add_expert_bias.hpp>
 #include <heddle/kernel/add_rounded.hpp>
+#include <heddle/kernel/align_groups.hpp>
 #include <heddle/kernel/assign.hpp>
 #include <heddle/kernel/balance_bias.hpp>
 #include <heddle/kernel/balance_loss.hpp>
@@ -121,6 +122,7 @@
 #include <heddle/layer/look_for_overflow.hpp>
 #include <heddle/layer/loss_part.hpp>
 #include <heddle/layer/move_shares.hpp>
+#include <heddle/layer/owned_counts.hpp>
 #include <heddle/layer/plan_stores.hpp>
 #include <heddle/layer/receive_map.hpp>
 #include <heddle/layer/reduce_gradients.hpp>

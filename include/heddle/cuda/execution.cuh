@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The backend of a GPU: a GEMM model, a workspace, a queue, and the communicators of the mesh. Everything is in the
-// order of one stream; no member asks the GPU for memory, and only `order_by_expert` waits for it.
+// order of one stream; no member asks the GPU for memory, and only `fetch` waits for it.
 #pragma once
 
+#include <heddle/concepts/counts.hpp>
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/numbers.cuh>
 #include <heddle/cuda/workspace.hpp>
+#include <heddle/kernel/align_groups.hpp>
 #include <heddle/kernel/expert_order.hpp>
 #include <limits>
 
@@ -121,21 +123,24 @@ class execution {
     return static_cast<Element*>(scratch_->keep_only(then, const_cast<value*>(data), bytes_of<value>(count), copy));
   }
 
-  /// Sorts the pairs of ids [T, K] whose expert is in [first, first + counts.size()) by expert, token, slot, as
-  /// `host::execution` does; others get row -1. Returns the rows used and waits for them: the one member that does.
-  /// Throws `argument` for more pairs than 32 bits can number, `workspace` for lists that are shorter than T K.
-  index_t order_by_expert(slot_view<std::int32_t const, memory> ids, index_t first, std::span<index_t> counts,
-                          std::span<std::int32_t> row_to_token, std::span<std::int32_t> row_to_slot,
-                          slot_view<std::int32_t, memory> slot_to_row) const {
+  /// Sorts the pairs of ids [T, K] whose expert is in [first, first + experts) by expert, token, slot, as
+  /// `host::execution` does; others get row -1. Returns the rows of each expert where kernels read them, and waits for
+  /// nothing: behind the last row, whose number only kernels know, rows have token and slot -1. Throws `argument` for
+  /// more pairs than 32 bits can number, `workspace` for lists that are shorter than T K.
+  [[nodiscard]] counts<memory> order_by_expert(slot_view<std::int32_t const, memory> ids, index_t first,
+                                               index_t experts, std::span<std::int32_t> row_to_token,
+                                               std::span<std::int32_t> row_to_slot,
+                                               slot_view<std::int32_t, memory> slot_to_row) const {
     index_t const pairs = ids.count();
     check_lists(pairs, row_to_token.size() < row_to_slot.size() ? row_to_token.size() : row_to_slot.size());
-    auto const experts = static_cast<index_t>(counts.size());
     auto const list_of = [](std::span<std::int32_t> list) {
       return per_row<std::int32_t, memory>{list.data(), extents<tokens>{static_cast<index_t>(list.size())}};
     };
     extents<tokens, hidden> const shape{kernel::pair_blocks(pairs), experts};
+    extents<tokens> const size{experts}, behind{experts + 1};
     rows<index_t, memory> const table{allocate<index_t>(shape.count()), shape};
-    per_row<index_t, memory> const there{allocate<index_t>(experts + 1), extents<tokens>{experts + 1}};
+    index_t* const there = allocate<index_t>(2 * (experts + 1));
+    index_t* const begins = there + experts + 1;
     kernel::count_pairs<memory> const count{.ids = ids, .first = first, .counts = table};
     kernel::place_pairs<memory> const place{.ids = ids,
                                             .first = first,
@@ -143,13 +148,19 @@ class execution {
                                             .row_to_token = list_of(row_to_token),
                                             .row_to_slot = list_of(row_to_slot),
                                             .slot_to_row = slot_to_row};
+    queue_.fill(row_to_token.data(), 0xff, row_to_token.size_bytes());
+    queue_.fill(row_to_slot.data(), 0xff, row_to_slot.size_bytes());
     launch(count, count.blocks());
-    launch(kernel::begin_pairs<memory>{.counts = table, .expert_rows = there}, 1);
+    launch(kernel::begin_pairs<memory>{.counts = table, .expert_rows = {there, behind}}, 1);
     launch(place, place.blocks());
-    index_t* const here = allocate_counts(experts + 1);
-    queue_.fetch(here, there.data(), bytes_of<index_t>(experts + 1));
-    for (index_t expert = 0; expert < experts; ++expert) counts[static_cast<std::size_t>(expert)] = here[expert];
-    return here[experts];
+    launch(kernel::align_groups<memory>{.counts = {there, size}, .sizes = {there, size}, .begins = {begins, behind}},
+           1);
+    return {{there, size}, {begins, behind}, experts == 0 ? 0 : pairs};
+  }
+  /// The one way back: numbers of the GPU in `into`, as long as they, behind what was put into the queue before. Waits.
+  template <class Number>
+  void fetch(host_sync, per_row<Number const, memory> there, std::span<Number> into) const {
+    queue_.fetch(into.data(), there.data(), into.size_bytes());
   }
 
   /// The counts where a kernel can read them, until the enclosing scope ends.

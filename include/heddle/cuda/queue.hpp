@@ -25,9 +25,11 @@ struct queue {
     check(cudaStreamSynchronize(stream), "cudaStreamSynchronize", rank);
   }
   /// Zeroes on the GPU.
-  void clear(void* data, std::size_t bytes) const {
+  void clear(void* data, std::size_t bytes) const { fill(data, 0, bytes); }
+  /// The same byte everywhere: 0xff makes whole numbers of -1.
+  void fill(void* data, int byte, std::size_t bytes) const {
     if (bytes == 0) return;
-    check(cudaMemsetAsync(data, 0, bytes, stream), "cudaMemsetAsync", rank);
+    check(cudaMemsetAsync(data, byte, bytes, stream), "cudaMemsetAsync", rank);
   }
 };
 

@@ -118,10 +118,13 @@ class dry_execution<mesh_groups<Communicator, Groups...>> {
     return moves ? allocate<Element>(count) : data;
   }
   /// See host::execution.
-  index_t order_by_expert(slot_view<std::int32_t const> ids, index_t first, std::span<index_t> counts,
-                          std::span<std::int32_t> row_to_token, std::span<std::int32_t> row_to_slot,
-                          slot_view<std::int32_t> slot_to_row) {
-    return order_some_experts(*this, ids, first, {row_to_token, row_to_slot, slot_to_row, counts});
+  [[nodiscard]] counts<host_memory> order_by_expert(slot_view<std::int32_t const> ids, index_t first, index_t experts,
+                                                    std::span<std::int32_t> row_to_token,
+                                                    std::span<std::int32_t> row_to_slot,
+                                                    slot_view<std::int32_t> slot_to_row) {
+    std::span<index_t> const rows{allocate_counts(experts), static_cast<std::size_t>(experts)};
+    order_some_experts(*this, ids, first, {row_to_token, row_to_slot, slot_to_row, rows});
+    return rows;
   }
   [[nodiscard]] per_row<index_t const> visible(std::span<index_t const> counts) const {
     return {counts.data(), extents<tokens>{static_cast<index_t>(counts.size())}};

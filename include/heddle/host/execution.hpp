@@ -121,12 +121,15 @@ class execution {
   /// The same for counts.
   [[nodiscard]] index_t* allocate_counts(index_t count) const { return allocate<index_t>(count); }
 
-  /// `build_expert_order` for experts [first, first + counts.size()); other ids [T, K] are left out. Returns the rows
-  /// used. Throws `shape` and `workspace` as that function does.
-  index_t order_by_expert(slot_view<std::int32_t const> ids, index_t first, std::span<index_t> counts,
-                          std::span<std::int32_t> row_to_token, std::span<std::int32_t> row_to_slot,
-                          slot_view<std::int32_t> slot_to_row) const {
-    return order_some_experts(*this, ids, first, {row_to_token, row_to_slot, slot_to_row, counts});
+  /// `build_expert_order` for experts [first, first + experts); other ids [T, K] are left out. Returns the rows of each
+  /// expert, in scratch. Throws `shape` and `workspace` as that function does.
+  [[nodiscard]] counts<host_memory> order_by_expert(slot_view<std::int32_t const> ids, index_t first, index_t experts,
+                                                    std::span<std::int32_t> row_to_token,
+                                                    std::span<std::int32_t> row_to_slot,
+                                                    slot_view<std::int32_t> slot_to_row) const {
+    std::span<index_t> const rows{allocate_counts(experts), static_cast<std::size_t>(experts)};
+    order_some_experts(*this, ids, first, {row_to_token, row_to_slot, slot_to_row, rows});
+    return rows;
   }
 
   /// The counts themselves: kernels run where they are.

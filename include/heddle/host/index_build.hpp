@@ -2,6 +2,7 @@
 // From the experts of every token to the order of rows: a stable counting sort of (token, slot) pairs by expert.
 #pragma once
 
+#include <heddle/concepts/counts.hpp>
 #include <heddle/core/error.hpp>
 #include <heddle/kernel/team.hpp>
 #include <limits>

@@ -9,7 +9,7 @@ namespace kernel {
 
 /// map[to[e] + i] = from[e] + i for the i < sizes[e] rows of group e, and -1 for its other i < room[e] places: what
 /// `permute` takes to move rows into groups with gaps, or back out of them. All but map [E]; it is launched over
-/// groups.
+/// groups. Places of the map behind the last group, where nobody knows their number, are -1 too.
 template <class Memory = host_memory>
 struct map_groups {
   per_row<index_t const, Memory> sizes;
@@ -24,6 +24,8 @@ struct map_groups {
     for (index_t i = team.rank(); i < room(group); i += team.size()) {
       places[i] = i < sizes(group) ? static_cast<std::int32_t>(from(group) + i) : -1;
     }
+    if (group + 1 < sizes.count()) return;
+    for (index_t i = to(group) + room(group) + team.rank(); i < map.count(); i += team.size()) map(i) = -1;
   }
 };
 

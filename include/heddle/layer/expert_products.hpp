@@ -4,6 +4,7 @@
 #pragma once
 
 #include <heddle/compute/expert_gemm.hpp>
+#include <heddle/layer/owned_counts.hpp>
 #include <heddle/tensor/view.hpp>
 #include <span>
 
@@ -31,6 +32,10 @@ void each_expert(std::span<index_t const> counts, Visit visit) {
   }
 }
 
+/// Rows of each expert, in the memory of what is multiplied.
+template <class Memory>
+using counts_in = std::type_identity_t<counts<Memory>>;
+
 /// The rows of one expert.
 template <class Element, class Memory>
 [[nodiscard]] rows<Element, Memory> part_of(rows<Element, Memory> x, index_t first, index_t count) {
@@ -45,10 +50,10 @@ template <class Element, class Memory>
 
 /// y = x W^T for x [R, in] in expert order, W [experts, out, in], y [R, out].
 template <class Mode, class Execution, class X, class W, class Y, class Memory>
-void to_outputs(Execution& execution, rows<X, Memory> x, std::span<index_t const> counts, matrices<W, Memory> w,
+void to_outputs(Execution& execution, rows<X, Memory> x, counts_in<Memory> const& counts, matrices<W, Memory> w,
                 rows<Y, Memory> y) {
   if constexpr (std::same_as<Mode, sequential>) {
-    each_expert(counts, [&](index_t e, index_t first, index_t count) {
+    each_expert(read_counts(execution, counts), [&](index_t e, index_t first, index_t count) {
       execution.multiply(part_of(x, first, count), matrix_of(w, e), part_of(y, first, count));
     });
   } else {
@@ -57,10 +62,10 @@ void to_outputs(Execution& execution, rows<X, Memory> x, std::span<index_t const
 }
 /// dx = dy W for dy [R, out], dx [R, in].
 template <class Mode, class Execution, class Dy, class W, class Dx, class Memory>
-void to_inputs(Execution& execution, rows<Dy, Memory> dy, std::span<index_t const> counts, matrices<W, Memory> w,
+void to_inputs(Execution& execution, rows<Dy, Memory> dy, counts_in<Memory> const& counts, matrices<W, Memory> w,
                rows<Dx, Memory> dx) {
   if constexpr (std::same_as<Mode, sequential>) {
-    each_expert(counts, [&](index_t e, index_t first, index_t count) {
+    each_expert(read_counts(execution, counts), [&](index_t e, index_t first, index_t count) {
       execution.multiply_transposed(part_of(dy, first, count), matrix_of(w, e), part_of(dx, first, count));
     });
   } else {
@@ -69,10 +74,10 @@ void to_inputs(Execution& execution, rows<Dy, Memory> dy, std::span<index_t cons
 }
 /// dW += dy^T x, expert by expert.
 template <class Mode, class Execution, class Dy, class X, class Dw, class Memory>
-void add_outer(Execution& execution, rows<Dy, Memory> dy, std::span<index_t const> counts, rows<X, Memory> x,
+void add_outer(Execution& execution, rows<Dy, Memory> dy, counts_in<Memory> const& counts, rows<X, Memory> x,
                matrices<Dw, Memory> dw) {
   if constexpr (std::same_as<Mode, sequential>) {
-    each_expert(counts, [&](index_t e, index_t first, index_t count) {
+    each_expert(read_counts(execution, counts), [&](index_t e, index_t first, index_t count) {
       execution.accumulate_outer(part_of(dy, first, count), part_of(x, first, count), matrix_of(dw, e));
     });
   } else {
@@ -83,17 +88,17 @@ void add_outer(Execution& execution, rows<Dy, Memory> dy, std::span<index_t cons
 // -- the same for W [experts, in, out]: x W, dy W^T, and x^T dy
 
 template <class Mode, class Execution, class X, class W, class Y, class Memory>
-void to_outputs(Execution& execution, rows<X, Memory> x, std::span<index_t const> counts, matrices_in_out<W, Memory> w,
+void to_outputs(Execution& execution, rows<X, Memory> x, counts_in<Memory> const& counts, matrices_in_out<W, Memory> w,
                 rows<Y, Memory> y) {
   to_inputs<Mode>(execution, x, counts, as_stored(w), y);
 }
 template <class Mode, class Execution, class Dy, class W, class Dx, class Memory>
-void to_inputs(Execution& execution, rows<Dy, Memory> dy, std::span<index_t const> counts, matrices_in_out<W, Memory> w,
+void to_inputs(Execution& execution, rows<Dy, Memory> dy, counts_in<Memory> const& counts, matrices_in_out<W, Memory> w,
                rows<Dx, Memory> dx) {
   to_outputs<Mode>(execution, dy, counts, as_stored(w), dx);
 }
 template <class Mode, class Execution, class Dy, class X, class Dw, class Memory>
-void add_outer(Execution& execution, rows<Dy, Memory> dy, std::span<index_t const> counts, rows<X, Memory> x,
+void add_outer(Execution& execution, rows<Dy, Memory> dy, counts_in<Memory> const& counts, rows<X, Memory> x,
                matrices_in_out<Dw, Memory> dw) {
   add_outer<Mode>(execution, x, counts, dy, as_stored(dw));
 }

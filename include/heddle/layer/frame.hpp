@@ -132,7 +132,7 @@ class frame {
   /// What the caller said of this rank's tokens.
   routing_inputs<memory> const& inputs;
   /// What the router has to say.
-  routing_report& report;
+  routing_report<memory>& report;
 
  private:
   Execution* execution_;

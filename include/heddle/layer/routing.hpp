@@ -13,8 +13,8 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
-/// Run-time data of a routed step. Exchanges of rows ask for their counts on the host; direct stores leave the table of
-/// theirs where the rows are.
+/// Run-time data of a routed step. Rows of experts are counted where the rows are: exchanges fetch their counts, direct
+/// stores leave the table of theirs there too.
 template <class Memory = host_memory>
 struct routing {
   slot_view<std::int32_t const, Memory> ids;            ///< expert of each (token, slot), -1 for none
@@ -23,7 +23,7 @@ struct routing {
   per_row<std::int32_t const, Memory> row_to_slot;      ///< slot of each row
   index_t experts = 0;                                  ///< over all ranks
   index_t capacity = 0;                                 ///< rows that every expert is padded to; 0: as many as chose it
-  counts<host_memory> expert_rows;                      ///< rows of each expert this rank has sorted or received
+  counts<Memory> expert_rows;                           ///< rows of each expert this rank has sorted or received
   counts<host_memory> sent;                             ///< rows to each rank of the expert group
   counts<host_memory> received;                         ///< rows from each rank of the expert group
   counts<host_memory> chunks;                           ///< rows of chunk (source rank, local expert), source-major
@@ -90,16 +90,34 @@ struct overflow {
   [[nodiscard]] constexpr explicit operator bool() const { return needed > room; }
 };
 
+/// How a report holds what kernels find out: where they write it, which the host reads by `fetch` alone; on the host as
+/// it is.
+template <class Memory>
+struct told {
+  using counts = heddle::counts<Memory>;
+  using number = per_row<double const, Memory>;  ///< one, or none where nothing was found out
+  using list = per_row<double const, Memory>;
+};
+template <>
+struct told<host_memory> {
+  using counts = std::span<index_t const>;
+  using number = double;
+  using list = std::span<double const>;
+};
+
 /// What a routed step has to tell besides its values. Counts are per expert, of this rank's tokens.
+template <class Memory = host_memory>
 struct routing_report {
-  double aux = 0;                      ///< load-balancing loss, the same on every rank
-  double z = 0;                        ///< loss on the size of the logits, the same on every rank
-  std::span<index_t const> kept;       ///< pairs that go to each expert
-  std::span<index_t const> dropped{};  ///< pairs that found no room
-  std::span<double const> history{};   ///< choices of each expert up to this step: the next one's input
-  heddle::overflow overflow{};         ///< set by direct dispatch
-  std::span<double const> slopes{};    ///< of the balance loss, for the backward pass: [blocks, experts]
-  double z_tokens = 0;                 ///< tokens that the other loss is a mean over, for the backward pass
+  typename told<Memory>::number aux{};      ///< load-balancing loss, the same on every rank
+  typename told<Memory>::number z{};        ///< loss on the size of the logits, the same on every rank
+  typename told<Memory>::counts kept{};     ///< pairs that go to each expert
+  typename told<Memory>::counts dropped{};  ///< pairs that found no room
+  typename told<Memory>::list history{};    ///< choices of each expert up to this step: the next one's input
+  heddle::overflow overflow{};              ///< set by direct dispatch
+  /// The same where only kernels look for it: `needed`, `room`, `rank`, `expert`, and behind them `dropped`.
+  per_row<index_t const, Memory> overflow_found{};
+  typename told<Memory>::list slopes{};  ///< of the balance loss, for the backward pass: [blocks, experts]
+  double z_tokens = 0;                   ///< tokens that the other loss is a mean over, for the backward pass
 };
 
 /// What a step knows besides its values. The views lie in the execution's workspace.
@@ -113,7 +131,7 @@ class step_state {
   /// What the caller said of all its tokens, while a change of grid has this rank work on some.
   routing_inputs<Memory> inputs_outside{};
   /// Set by the router's operations.
-  routing_report report{};
+  routing_report<Memory> report{};
 
   /// Rows that each rank of `Group` brought to the last gather or split over it, of tokens or, while rows are copies,
   /// of copies; empty before the first.

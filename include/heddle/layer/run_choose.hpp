@@ -7,6 +7,7 @@
 #include <heddle/kernel/cast.hpp>
 #include <heddle/kernel/count_choices.hpp>
 #include <heddle/kernel/route.hpp>
+#include <heddle/layer/owned_counts.hpp>
 #include <heddle/layer/run_linear.hpp>
 #include <heddle/layer/token_sums.hpp>
 #include <heddle/router/choose.hpp>
@@ -41,11 +42,10 @@ auto choice_bias(Frame& frame, index_t experts) {
 /// Says in the report how many choices each expert has.
 template <class Frame>
 void count_kept(Frame& frame) {
-  auto const kept = frame.counts(static_cast<std::size_t>(frame.routing.experts));
-  kernel::count_choices<typename Frame::memory> const count{
-      .ids = frame.routing.ids, .counts = {kept.data(), extents<tokens>{frame.routing.experts}}};
+  auto const kept = counts_to_write(frame, frame.routing.experts, frame.routing.ids.count());
+  kernel::count_choices<typename Frame::memory> const count{.ids = frame.routing.ids, .counts = kept.where};
   frame.launch(count, count.blocks());
-  frame.report.kept = kept;
+  frame.report.kept = kept.read;
   frame.report.dropped = {};
 }
 

@@ -4,6 +4,7 @@
 
 #include <heddle/compute/permute.hpp>
 #include <heddle/kernel/chunk_sort.hpp>
+#include <heddle/layer/owned_counts.hpp>
 #include <heddle/layer/run_router.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -76,7 +77,7 @@ auto move_chunks(Frame& frame, activation<Element, Memory> x, std::span<index_t 
 template <class Group, class Frame, class Value>
 auto chunks_by_expert(Frame& frame, Value x, index_t align) {
   chunk_layout<Frame> const layout{frame, static_cast<std::size_t>(own_experts<Group>(frame).size), align};
-  frame.routing.expert_rows = layout.expert_rows;
+  frame.routing.expert_rows = counts_of_host(frame, layout.expert_rows);
   return move_chunks(frame, x, layout.before, layout.after, layout.aligned_rows);
 }
 template <class Group, class Frame, class Value>

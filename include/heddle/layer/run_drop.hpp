@@ -18,29 +18,28 @@ auto run(drop<By, Rows>, Frame& frame, gates<Memory, Weight> chosen) {
   index_t const capacity = kernel::expert_capacity(detail::present_tokens(frame, shape[0]), shape[1], experts,
                                                    options.capacity_factor, options.least_capacity);
   detail::order_by_expert(frame, 0, experts);
-  auto const begins = detail::begins_of(frame, routing.expert_rows);
+  auto const begins = detail::visible_begins(frame, routing.expert_rows);
   slot_view<std::int32_t, Memory> const ids{frame.template scratch<std::int32_t>(shape.count()).data(), shape};
   slot_view<Weight, Memory> const weights{frame.template scratch<Weight>(shape.count()).data(), shape};
   extents<tokens, hidden> const pairs{shape[0], shape[1]};
   frame.launch(kernel::deal_recorded<Memory>{.ids = ids, .recorded = routing.ids}, shape[0]);
   frame.launch(kernel::cast<Weight, Weight, Memory>{.x = {chosen.weights.data(), pairs}, .y = {weights.data(), pairs}},
                shape[0]);
-  extents<tokens> const each{experts};
-  auto const kept = frame.counts(static_cast<std::size_t>(experts));
-  auto const dropped = frame.counts(static_cast<std::size_t>(experts));
+  auto const kept = detail::counts_to_write(frame, experts, shape.count());
+  auto const dropped = detail::counts_to_write(frame, experts, shape.count());
   frame.launch(kernel::drop<By, Memory, Weight>{.row_to_token = routing.row_to_token,
                                                 .row_to_slot = routing.row_to_slot,
-                                                .begins = frame.execution().visible(begins),
+                                                .begins = begins,
                                                 .capacity = capacity,
                                                 .ids = ids,
                                                 .weights = weights,
-                                                .kept = {kept.data(), each},
-                                                .dropped = {dropped.data(), each}},
+                                                .kept = kept.where,
+                                                .dropped = dropped.where},
                experts);
   routing.begin(ids, experts);
   if constexpr (Rows == expert_room::to_capacity) routing.capacity = capacity;
-  frame.report.kept = kept;
-  frame.report.dropped = dropped;
+  frame.report.kept = kept.read;
+  frame.report.dropped = dropped.read;
   return gates<Memory, Weight>{weights, routing.ids};
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <heddle/collective/all_to_all.hpp>
+#include <heddle/layer/owned_counts.hpp>
 #include <heddle/layer/run_router.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -74,7 +75,7 @@ void exchange_counts(Frame& frame) {
   auto& group = frame.template numbers<Group>();
   auto& routing = frame.routing;
   if (routing.exchanged) return;
-  [[maybe_unused]] host_sync const waits{frame.execution()};  // the exchange wants counts on the host
+  [[maybe_unused]] host_sync const waits{frame.execution()};  // those of the host are asked for at no cost
   auto const parts = static_cast<std::size_t>(group.size());
   index_t const own = experts_at<Group>::rank(frame, group.rank());
   auto experts_of = frame.counts(parts);
@@ -82,14 +83,20 @@ void exchange_counts(Frame& frame) {
   auto sent = frame.counts(parts);
   auto received = frame.counts(parts);
   auto chunks = frame.counts(parts * static_cast<std::size_t>(own));
+  auto const rows = read_counts(frame.execution(), routing.expert_rows);
+  if constexpr (!of_host<typename Frame::memory>) {  // now the height is known
+    extents<tokens> const height{sum_of(rows)};
+    routing.row_to_token = {routing.row_to_token.data(), height};
+    routing.row_to_slot = {routing.row_to_slot.data(), height};
+  }
   std::size_t expert = 0;
   for (std::size_t r = 0; r < parts; ++r) {
     experts_of[r] = experts_at<Group>::rank(frame, static_cast<int>(r));
     from_each[r] = own;
-    sent[r] = sum_of(routing.expert_rows.subspan(expert, static_cast<std::size_t>(experts_of[r])));
+    sent[r] = sum_of(rows.subspan(expert, static_cast<std::size_t>(experts_of[r])));
     expert += static_cast<std::size_t>(experts_of[r]);
   }
-  group.all_to_all(routing.expert_rows, experts_of, chunks, from_each);
+  group.all_to_all(rows, experts_of, chunks, from_each);
   for (std::size_t r = 0; r < parts; ++r) {
     received[r] = sum_of(
         std::span<index_t const>{chunks}.subspan(r * static_cast<std::size_t>(own), static_cast<std::size_t>(own)));
@@ -100,22 +107,29 @@ void exchange_counts(Frame& frame) {
   routing.exchanged = true;
 }
 
+/// The rows that are sent: of those in the memory of a device, the first.
+template <class Memory, class Element>
+[[nodiscard]] std::span<Element> first_rows(std::span<Element> x, std::span<index_t const> sent, index_t width) {
+  if constexpr (of_host<Memory>) return x;
+  else return x.first(static_cast<std::size_t>(sum_of(sent) * width));
+}
+
 template <class Group, class Frame, class Element, class Memory>
 auto exchange_rows_to(Frame& frame, activation<Element, Memory> x, std::span<index_t const> sent,
                       std::span<index_t const> received) {
   using value = std::remove_const_t<Element>;
   index_t const width = x.data.template size<hidden>();
   auto y = frame.template scratch_rows<value>(sum_of(received), width);
-  frame.template communicator<Group>().all_to_all(std::span<value const>{flat(x.data)}, times(frame, sent, width),
-                                                  flat(y), times(frame, received, width));
+  frame.template communicator<Group>().all_to_all(first_rows<Memory>(std::span<value const>{flat(x.data)}, sent, width),
+                                                  times(frame, sent, width), flat(y), times(frame, received, width));
   return activation<value, Memory>{y, x.full_hidden};
 }
 template <class Group, class Frame, class Memory, class Weight>
 auto exchange_rows_to(Frame& frame, row_gates<Memory, Weight> x, std::span<index_t const> sent,
                       std::span<index_t const> received) {
   auto y = frame.template scratch<Weight>(sum_of(received));
-  frame.template communicator<Group>().all_to_all(
-      std::span<Weight const>{x.weights.data(), static_cast<std::size_t>(x.weights.count())}, sent, y, received);
+  std::span<Weight const> const weights{x.weights.data(), static_cast<std::size_t>(x.weights.count())};
+  frame.template communicator<Group>().all_to_all(first_rows<Memory>(weights, sent, 1), sent, y, received);
   return row_gates<Memory, Weight>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
 }
 

@@ -6,6 +6,7 @@
 #include <heddle/compute/pad_rows.hpp>
 #include <heddle/kernel/pad_rows.hpp>
 #include <heddle/kernel/permute.hpp>
+#include <heddle/layer/owned_counts.hpp>
 #include <heddle/layer/run_collective.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -14,10 +15,12 @@ namespace detail {
 
 /// Rows that the products of `Mode` see of each expert of this rank.
 template <class Mode, class Frame>
-[[nodiscard]] std::span<index_t const> rows_of_experts(Frame& frame) {
-  std::span<index_t const> const counts = frame.routing.expert_rows;
+[[nodiscard]] counts<typename Frame::memory> rows_of_experts(Frame& frame) {
+  auto const& counts = frame.routing.expert_rows;
   if constexpr (Mode::multiple == 1) {
     return counts;
+  } else if constexpr (!of_host<typename Frame::memory>) {
+    return aligned_counts(frame, counts, Mode::multiple);
   } else {
     auto padded = frame.counts(counts.size());
     for (std::size_t e = 0; e < counts.size(); ++e)
@@ -26,48 +29,36 @@ template <class Mode, class Frame>
   }
 }
 
-/// Where each group begins.
-template <class Frame>
-[[nodiscard]] std::span<index_t const> group_begins(Frame& frame, std::span<index_t const> counts) {
-  auto begins = frame.counts(counts.size());
-  index_t begin = 0;
-  for (std::size_t e = 0; e < counts.size(); ++e) {
-    begins[e] = begin;
-    begin += counts[e];
-  }
-  return begins;
-}
-
 /// For every row of one order, its row in the other; -1 for a gap.
 template <class Mode, class Frame>
 class gaps {
+  using counts_type = counts<typename Frame::memory>;
+
  public:
   explicit gaps(Frame& frame)
       : frame_{&frame}, counts_{frame.routing.expert_rows}, padded_{rows_of_experts<Mode>(frame)} {
-    check_row_numbers(sum_of(padded_));
+    check_row_numbers(height_of(padded_));
   }
 
   [[nodiscard]] auto into_gaps() const { return map(padded_, counts_, padded_); }
   [[nodiscard]] auto out_of_gaps() const { return map(counts_, padded_, counts_); }
 
  private:
-  [[nodiscard]] auto map(std::span<index_t const> room, std::span<index_t const> from,
-                         std::span<index_t const> to) const {
-    auto& execution = frame_->execution();
-    index_t const height = sum_of(room);
+  [[nodiscard]] auto map(counts_type const& room, counts_type const& from, counts_type const& to) const {
+    index_t const height = height_of(room);
     per_row<std::int32_t, typename Frame::memory> const places{frame_->template scratch<std::int32_t>(height).data(),
                                                                extents<tokens>{height}};
-    frame_->launch(kernel::map_groups<typename Frame::memory>{.sizes = execution.visible(counts_),
-                                                              .room = execution.visible(room),
-                                                              .from = execution.visible(group_begins(*frame_, from)),
-                                                              .to = execution.visible(group_begins(*frame_, to)),
+    frame_->launch(kernel::map_groups<typename Frame::memory>{.sizes = visible(*frame_, counts_),
+                                                              .room = visible(*frame_, room),
+                                                              .from = visible_begins(*frame_, from),
+                                                              .to = visible_begins(*frame_, to),
                                                               .map = places},
                    static_cast<index_t>(counts_.size()));
     return places;
   }
 
   Frame* frame_;
-  std::span<index_t const> counts_, padded_;
+  counts_type counts_, padded_;
 };
 
 template <class Frame, class Element, class Memory>

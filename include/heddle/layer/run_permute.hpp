@@ -8,20 +8,12 @@
 #include <heddle/kernel/place_gates.hpp>
 #include <heddle/kernel/take_gates.hpp>
 #include <heddle/kernel/unpermute.hpp>
+#include <heddle/layer/owned_counts.hpp>
 #include <heddle/layer/run_router.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
-
-/// Where the rows of each expert begin, and the end of the last.
-template <class Frame>
-[[nodiscard]] std::span<index_t const> begins_of(Frame& frame, std::span<index_t const> rows) {
-  auto const begins = frame.counts(rows.size() + 1);
-  begins[0] = 0;
-  for (std::size_t e = 0; e < rows.size(); ++e) begins[e + 1] = begins[e] + rows[e];
-  return begins;
-}
 
 /// Gives every expert of an order as many rows as it has capacity.
 template <class Frame>
@@ -29,14 +21,13 @@ void pad_to_capacity(Frame& frame, slot_view<std::int32_t, typename Frame::memor
   auto& routing = frame.routing;
   auto const rows = frame.counts(routing.expert_rows.size());
   for (index_t& each : rows) each = routing.capacity;
-  auto const padded = begins_of(frame, rows);
-  check_row_numbers(padded.back());
-  auto const row_to_token = frame.template scratch<std::int32_t>(padded.back());
-  auto const row_to_slot = frame.template scratch<std::int32_t>(padded.back());
-  extents<tokens> const height{padded.back()};
-  frame.launch(kernel::pad_order<typename Frame::memory>{.begins = frame.execution().visible(
-                                                             begins_of(frame, routing.expert_rows)),
-                                                         .padded = frame.execution().visible(padded),
+  auto const padded = counts_of_host(frame, rows);
+  extents<tokens> const height{routing.capacity * static_cast<index_t>(rows.size())};
+  check_row_numbers(height.count());
+  auto const row_to_token = frame.template scratch<std::int32_t>(height.count());
+  auto const row_to_slot = frame.template scratch<std::int32_t>(height.count());
+  frame.launch(kernel::pad_order<typename Frame::memory>{.begins = visible_begins(frame, routing.expert_rows),
+                                                         .padded = visible_begins(frame, padded),
                                                          .row_to_token = routing.row_to_token,
                                                          .row_to_slot = routing.row_to_slot,
                                                          .padded_to_token = {row_to_token.data(), height},
@@ -45,7 +36,7 @@ void pad_to_capacity(Frame& frame, slot_view<std::int32_t, typename Frame::memor
                static_cast<index_t>(rows.size()));
   routing.row_to_token = {row_to_token.data(), height};
   routing.row_to_slot = {row_to_slot.data(), height};
-  routing.expert_rows = rows;
+  routing.expert_rows = padded;
 }
 
 /// The experts that choices are sorted by: all of them, over a joint group each as often as its tensor group has ranks.
@@ -74,13 +65,12 @@ void order_by_expert(Frame& frame, index_t first, index_t experts) {
   auto row_to_token = frame.template scratch<std::int32_t>(shape.count());
   auto row_to_slot = frame.template scratch<std::int32_t>(shape.count());
   auto slot_to_row = frame.template scratch<std::int32_t>(shape.count());
-  auto expert_rows = frame.counts(static_cast<std::size_t>(experts));
-  index_t const used = frame.execution().order_by_expert(routing.ids, first, expert_rows, row_to_token, row_to_slot,
-                                                         {slot_to_row.data(), shape});
+  routing.expert_rows = frame.execution().order_by_expert(routing.ids, first, experts, row_to_token, row_to_slot,
+                                                          {slot_to_row.data(), shape});
+  extents<tokens> const height{height_of(routing.expert_rows)};
   routing.slot_to_row = {slot_to_row.data(), shape};
-  routing.row_to_token = {row_to_token.data(), extents<tokens>{used}};
-  routing.row_to_slot = {row_to_slot.data(), extents<tokens>{used}};
-  routing.expert_rows = expert_rows;
+  routing.row_to_token = {row_to_token.data(), height};
+  routing.row_to_slot = {row_to_slot.data(), height};
   routing.ordered = true;
   if (routing.capacity > 0) pad_to_capacity(frame, {slot_to_row.data(), shape});
 }

@@ -16,7 +16,7 @@ namespace detail {
 
 /// Orders tokens by the ranks they go to. Returns how many go to each.
 template <class Group, class Frame>
-[[nodiscard]] std::span<index_t const> order_by_rank(Frame& frame) {
+[[nodiscard]] counts<typename Frame::memory> order_by_rank(Frame& frame) {
   using memory = typename Frame::memory;
   auto& routing = frame.routing;
   int const ranks = frame.template communicator<Group>().size();
@@ -25,13 +25,12 @@ template <class Group, class Frame>
                                                        shape};
   index_t const each = larger(ceil_chunk::piece(routing.experts, ranks, 0).size, index_t{1});
   frame.launch(kernel::ranks_of<memory>{.ids = routing.ids, .each = each, .y = ranks_of_token}, shape[0]);
-  auto rows = frame.counts(static_cast<std::size_t>(ranks));
   auto row_to_token = frame.template scratch<std::int32_t>(shape.count());
   auto row_to_slot = frame.template scratch<std::int32_t>(shape.count());
   auto token_to_row = frame.template scratch<std::int32_t>(shape.count());
-  index_t const used = frame.execution().order_by_expert(ranks_of_token, 0, rows, row_to_token, row_to_slot,
-                                                         {token_to_row.data(), shape});
-  routing.sent_to_token = {row_to_token.data(), extents<tokens>{used}};
+  auto const rows = frame.execution().order_by_expert(ranks_of_token, 0, ranks, row_to_token, row_to_slot,
+                                                      {token_to_row.data(), shape});
+  routing.sent_to_token = {row_to_token.data(), extents<tokens>{height_of(rows)}};
   routing.token_to_sent = {token_to_row.data(), shape};
   return rows;
 }
@@ -43,7 +42,8 @@ void exchange_token_counts(Frame& frame) {
   auto& routing = frame.routing;
   if (routing.exchanged) return;
   [[maybe_unused]] host_sync const waits{frame.execution()};
-  auto const sent = order_by_rank<Group>(frame);
+  auto const sent = read_counts(frame.execution(), order_by_rank<Group>(frame));
+  routing.sent_to_token = {routing.sent_to_token.data(), extents<tokens>{sum_of(sent)}};
   auto received = frame.counts(sent.size());
   auto ones = frame.counts(sent.size());
   fill_all(std::span{ones}, 1);
@@ -94,7 +94,8 @@ template <class Value, class Group, class Frame, class Memory>
 
 template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Frame>
 void meet(direct_tokens<ExpertParallel, ExpertTensor, Overflow>, Frame& frame) {
-  if (!frame.routing.exchanged) frame.routing.sent = order_by_rank<ExpertParallel>(frame);
+  if (!frame.routing.exchanged)
+    frame.routing.sent = read_counts(frame.execution(), order_by_rank<ExpertParallel>(frame));
 }
 template <class Value, class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Frame, class Memory>
 [[nodiscard]] rows<Value, Memory> carry(direct_tokens<ExpertParallel, ExpertTensor, Overflow>, Frame& frame,

@@ -58,8 +58,9 @@ void each_view(step_state<Memory> const& state, Visit const& visit) {
   visit_counts(routing.received);
   visit_counts(routing.chunks);
   visit_counts(routing.table);
-  auto const slopes = state.report.slopes;
-  visit(per_row<double const>{slopes.data(), extents<tokens>{static_cast<index_t>(slopes.size())}});
+  auto const& slopes = state.report.slopes;
+  if constexpr (requires { slopes.shape(); }) visit(slopes);
+  else visit(per_row<double const>{slopes.data(), extents<tokens>{static_cast<index_t>(slopes.size())}});
 }
 
 template <class... Values, class Visit>
