@@ -124,7 +124,7 @@ class transport {
     ncclConfig_t config = configuration();
     part->link().begin(collective_kind::split, sequence);
     part->link().open("ncclCommSplit", [&](ncclComm_t* made) {
-      here.settle(here.calls().split(here.comm(), color, index, made, &config), "ncclCommSplit");
+      here.settle_later(here.calls().split(here.comm(), color, index, made, &config), "ncclCommSplit");
       return *made == nullptr ? ncclInternalError : ncclInProgress;  // the new one may need longer than the old one
     });
     return transport{std::move(part), cast_};

@@ -88,6 +88,10 @@ class connection {
     }
     if (status != ncclSuccess) fail(status, call);
   }
+  /// The same for a call that says ncclSuccess while NCCL goes on with it: ncclCommSplit, ncclCommWindowRegister.
+  void settle_later(ncclResult_t status, char const* call) {
+    settle(status == ncclSuccess ? ncclInProgress : status, call);
+  }
 
   /// Returns when everything in `stream` is done; NCCL is asked on the way whether it still can be.
   void wait(cudaStream_t stream, char const* what) {
@@ -124,7 +128,7 @@ class connection {
   void add_window(void* data, std::size_t bytes) {
     ncclWindow_t window = nullptr;
     windows_.reserve(windows_.size() + 1);
-    settle(calls_.register_window(comm_, data, bytes, &window), "ncclCommWindowRegister");
+    settle_later(calls_.register_window(comm_, data, bytes, &window), "ncclCommWindowRegister");
     if (window != nullptr) windows_.push_back(window);  // null where the machine has no such windows
   }
 

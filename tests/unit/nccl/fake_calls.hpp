@@ -99,6 +99,7 @@ struct script {
   int depth = 0;
   std::vector<std::function<void()>> posts{};
   std::vector<std::function<bool()>> takes{};
+  std::function<void()> later{};  ///< what NCCL's own thread does behind a call that has returned
 
   [[nodiscard]] int count(std::string const& prefix) const {
     int found = 0;
@@ -192,14 +193,20 @@ struct calls {
       ++size;
       if (theirs[1] < key || (theirs[1] == key && peer < here.rank)) ++rank;
     }
-    *part = make(here.name + "/" + std::to_string(here.splits++) + "." + std::to_string(color), rank, size);
-    return answer;
+    ncclComm_t const made =
+        make(here.name + "/" + std::to_string(here.splits++) + "." + std::to_string(color), rank, size);
+    self->later = [part, made] { *part = made; };
+    return ncclSuccess;  // as NCCL answers, delayed or not: only the state of `comm` says when there is a part
   }
   ncclResult_t async_error(ncclComm_t comm, ncclResult_t* state) const {
     if (comm == nullptr) return ncclInvalidArgument;
     if (self->waiting > 0) --self->waiting;
+    if (self->waiting == 0) finish();
     *state = self->waiting != 0 ? ncclInProgress : of(comm).state != ncclSuccess ? of(comm).state : self->state;
     return ncclSuccess;
+  }
+  void finish() const {
+    if (self->later) std::exchange(self->later, {})();
   }
   char const* last_error(ncclComm_t) const { return "as the script says"; }
   ncclResult_t size(ncclComm_t comm, int* size) const {
@@ -224,6 +231,7 @@ struct calls {
   }
   ncclResult_t abort(ncclComm_t comm) const {
     note("abort");
+    finish();  // NCCL ends its thread first
     of(comm).lines->end();
     --self->alive;
     delete &of(comm);
@@ -367,8 +375,8 @@ struct calls {
     note("window " + std::to_string(bytes));
     ncclResult_t answer = ncclSuccess;
     if (scripted("register_window", answer)) return answer;
-    *window = reinterpret_cast<ncclWindow_t>(data);
-    return answer;
+    self->later = [window, data] { *window = reinterpret_cast<ncclWindow_t>(data); };
+    return ncclSuccess;  // likewise
   }
   ncclResult_t deregister_window(ncclComm_t, ncclWindow_t) const {
     note("end of window");
