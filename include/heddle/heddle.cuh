@@ -22,12 +22,17 @@
 #include <heddle/cuda/grouped_outer.cuh>
 #include <heddle/cuda/grouped_outer.hpp>
 #include <heddle/cuda/grouped_rows.hpp>
+#include <heddle/cuda/lane_choice.hpp>
 #include <heddle/cuda/launch.cuh>
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/mma.cuh>
 #include <heddle/cuda/numbers.cuh>
 #include <heddle/cuda/product.hpp>
 #include <heddle/cuda/queue.hpp>
+#include <heddle/cuda/router.cuh>
+#include <heddle/cuda/router.hpp>
+#include <heddle/cuda/router_room.hpp>
+#include <heddle/cuda/row_block.cuh>
 #include <heddle/cuda/self_communicator.hpp>
 #include <heddle/cuda/team.cuh>
 #include <heddle/cuda/workspace.hpp>

@@ -14,6 +14,11 @@ namespace kernel {
 /// [T, k]. scores [T, E], the softmax over all experts, is written unless its view is empty.
 template <class Rule, class Real, class Memory = host_memory, real Weight = float>
 struct route {
+  using rule = Rule;
+  using real = Real;
+  using memory = Memory;
+  using weighing = weigh<Rule, Real, Memory, Weight>;  ///< what gives the weights of its ids
+
   rows<Real const, Memory> logits;
   slot_view<std::int32_t, Memory> ids;
   slot_view<Weight, Memory> weights;
@@ -37,7 +42,7 @@ struct route {
       softmax_term<Real> const probability = softmax_of_row(team, experts, x);
       fill_row(team, experts, scores.row(row), [x, probability](index_t i) { return probability(x[i]); });
     }
-    weigh<Rule, Real, Memory, Weight> const out{.logits = logits, .ids = ids, .weights = weights, .factor = factor};
+    weighing const out{.logits = logits, .ids = ids, .weights = weights, .factor = factor};
     if constexpr (!Rule::by_score) {
       choose(team, row, [x](index_t i) { return x[i]; });
       return out(team, row);

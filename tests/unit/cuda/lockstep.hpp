@@ -91,7 +91,7 @@ class world {
   std::vector<std::byte> room_;
   std::byte* shared_ = nullptr;
   std::vector<context> contexts_ = std::vector<context>(sized(threads_));
-  std::vector<meeting> warps_ = std::vector<meeting>(sized(threads_ / 32));
+  std::vector<meeting> warps_ = std::vector<meeting>(sized((threads_ + 31) / 32));
   meeting all_;
   ucontext_t scheduler_{};
 };
@@ -129,6 +129,48 @@ class block {
         *static_cast<index_t*>(argument(lane)) = *static_cast<index_t*>(argument(31));
     });
     return value;
+  }
+
+  /// What the lane of the warp whose number differs in this bit holds.
+  template <class Value>
+  [[nodiscard]] Value exchange(Value value, int distance) const {
+    Value pair[2] = {value, value};
+    with_warp(pair, [&](auto argument) {
+      for (int lane = 0; lane < warp_lanes(); ++lane)
+        static_cast<Value*>(argument(lane))[1] = static_cast<Value*>(argument(lane ^ distance))[0];
+    });
+    return pair[1];
+  }
+  /// The largest value of the warp.
+  template <class Value>
+  [[nodiscard]] Value max(Value value) const {
+    with_warp(&value, [&](auto argument) {
+      Value best = *static_cast<Value*>(argument(0));
+      for (int lane = 1; lane < warp_lanes(); ++lane) {
+        Value const next = *static_cast<Value*>(argument(lane));
+        best = next > best ? next : best;
+      }
+      for (int lane = 0; lane < warp_lanes(); ++lane) *static_cast<Value*>(argument(lane)) = best;
+    });
+    return value;
+  }
+  /// The lanes of the warp, as bits, that give the same value.
+  [[nodiscard]] std::uint32_t match(std::int32_t value) const {
+    struct answer {
+      std::int32_t value;
+      std::uint32_t lanes;
+    } mine{value, 0};
+    with_warp(&mine, [&](auto argument) {
+      auto const of = [&](int lane) { return static_cast<answer*>(argument(lane)); };
+      for (int lane = 0; lane < warp_lanes(); ++lane)
+        for (int other = 0; other < warp_lanes(); ++other)
+          of(lane)->lanes |= of(lane)->value == of(other)->value ? std::uint32_t{1} << other : 0;
+    });
+    return mine.lanes;
+  }
+  template <class Value>
+  void add(Value* at, Value value) const {
+    *at += value;
   }
 
   void copy_async(std::byte* to, void const* from) const {
@@ -210,10 +252,12 @@ class block {
 
  private:
   world::copies& batches() const { return in_->at(thread_).batches; }
+  /// A block of fewer threads than a warp is a warp of as many lanes.
+  [[nodiscard]] int warp_lanes() const { return in_->threads_ < 32 ? in_->threads_ : 32; }
   template <class Act>
   void with_warp(void* argument, Act act) const {
     int const first = thread_ / 32 * 32;
-    in_->meet(thread_, in_->warps_[world::sized(thread_ / 32)], 32, argument,
+    in_->meet(thread_, in_->warps_[world::sized(thread_ / 32)], warp_lanes(), argument,
               [&] { act([&](int lane) { return in_->at(first + lane).argument; }); });
   }
 
