@@ -36,3 +36,9 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/heddle_headers.cu CONTENT "#include 
 add_library(heddle_nvcc_headers OBJECT ${PROJECT_BINARY_DIR}/heddle_headers.cu)
 set_target_properties(heddle_nvcc_headers PROPERTIES CUDA_ARCHITECTURES "${heddle_every_architecture}")
 heddle_cuda_options(heddle_nvcc_headers)
+
+# A .cu of a user has the host's backend too, where tests and examples compare.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/heddle_host.cu CONTENT "#include <heddle/host.hpp>\n#include <heddle/heddle.cuh>\n")
+add_library(heddle_nvcc_host OBJECT ${PROJECT_BINARY_DIR}/heddle_host.cu)
+heddle_cuda_options(heddle_nvcc_host)
+target_link_libraries(heddle_nvcc_host PRIVATE heddle::host)

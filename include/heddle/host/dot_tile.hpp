@@ -48,7 +48,9 @@ struct dot_vector {
         value *= 0x1p112F;
         word widened;
         std::memcpy(&widened, &value, Bytes);
-        word const beyond = reinterpret_cast<word>((widened & 0x7fffffffU) >= 0x47800000U);
+        auto const is_beyond = (widened & 0x7fffffffU) >= 0x47800000U;
+        word beyond;
+        std::memcpy(&beyond, &is_beyond, Bytes);  // nvcc knows no cast between vectors
         widened |= beyond & 0x7f800000U;
         std::memcpy(&value, &widened, Bytes);
       }

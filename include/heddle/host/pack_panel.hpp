@@ -24,15 +24,26 @@ using sixteen = std::make_integer_sequence<int, 16>;
 
 // Everything is spelled out by index packs: only then do compilers keep the square in registers.
 
+/// Lane i of `to` is lane At[i] of `low`, or from 16 on of `high`.
+template <int... At>
+[[gnu::always_inline]] inline void choose(words16& to, words16 const& low, words16 const& high, numbers<At...>) {
+#if defined(__CUDACC__)  // its front end miscounts a pack in __builtin_shufflevector
+  to = words16{(At < 16 ? low[At % 16] : high[At % 16])...};
+#else
+  to = __builtin_shufflevector(low, high, At...);
+#endif
+}
+
 /// Swaps the upper right and lower left blocks of size Distance in the square of twice that size that holds row Row.
 template <int Distance, int Row, int... Lane>
 [[gnu::always_inline]] inline void swap_rows(words16* square, numbers<Lane...>) {
   if constexpr ((Row & Distance) == 0) {
     words16 const low = square[Row];
     words16 const high = square[Row + Distance];
-    square[Row] = __builtin_shufflevector(low, high, ((Lane & Distance) == 0 ? Lane : 16 + Lane - Distance)...);
-    square[Row + Distance] =
-        __builtin_shufflevector(low, high, ((Lane & Distance) == 0 ? Lane + Distance : 16 + Lane)...);
+    constexpr numbers<((Lane & Distance) == 0 ? Lane : 16 + Lane - Distance)...> left;
+    constexpr numbers<((Lane & Distance) == 0 ? Lane + Distance : 16 + Lane)...> right;
+    choose(square[Row], low, high, left);
+    choose(square[Row + Distance], low, high, right);
   }
 }
 template <int Distance, int... Row>
