@@ -12,7 +12,7 @@ layers="core=0 tensor=1 mesh=1 placement=2 sequence=3 concepts=3 collective=4 co
 expert=5 style=6 plan=7 layer=7 host=8 mpi=8 nccl=8 cuda=8 checkpoint=8"
 below_backends="core tensor mesh placement sequence concepts collective compute kernel router dispatcher expert style plan layer"
 # What only a communicator is made of: backends include it, and heddle.hpp does without.
-for_backends="agreement arguments communicator fingerprint one_sided ordered_sum"
+for_backends="agreement arguments communicator fingerprint one_sided ordered_sum self_transport statements"
 # Headers that need no unit test of their own.
 twinless=""
 
@@ -39,7 +39,7 @@ umbrella() {  # the text that one umbrella must have
       members=$(list mpi) ;;
     cuda)
       title="Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc. Who includes <heddle/cuda/cublas_gemm.hpp> links cuBLAS."
-      members="heddle/heddle.hpp $(list cuda | grep -v '/cublas' || :)" ;;
+      members="heddle/heddle.hpp $(list cuda | grep -v '/cub' || :)" ;;
     nccl)
       title="Ranks with a GPU each, connected by NCCL."
       members=$(list nccl) ;;

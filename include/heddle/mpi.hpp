@@ -10,6 +10,6 @@
 #include <heddle/mpi/options.hpp>
 #include <heddle/mpi/owned_comm.hpp>
 #include <heddle/mpi/run.hpp>
-#include <heddle/mpi/statements.hpp>
 #include <heddle/mpi/transfer.hpp>
 #include <heddle/mpi/window.hpp>
+#include <heddle/mpi/window_list.hpp>

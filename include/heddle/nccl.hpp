@@ -15,7 +15,6 @@
 #include <heddle/nccl/options.hpp>
 #include <heddle/nccl/plan.hpp>
 #include <heddle/nccl/staging.hpp>
-#include <heddle/nccl/statements.hpp>
 #include <heddle/nccl/sums.hpp>
 #include <heddle/nccl/types.hpp>
 #include <heddle/nccl/window.hpp>

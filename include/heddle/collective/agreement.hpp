@@ -14,6 +14,19 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+/// The error of a rank that has no memory for a collective, with words where there is memory for them.
+[[nodiscard]] inline std::exception_ptr no_memory_for(fingerprint const& print, int world_rank) {
+  try {
+    std::string operation{name_of(print.operation)};
+    return std::make_exception_ptr(error(error_kind::workspace, "the system has no memory for " + operation,
+                                         "free memory, or use fewer groups or fewer tokens at a time", world_rank)
+                                       .blames(world_rank, std::move(operation), print.sequence));
+  } catch (std::bad_alloc const&) {
+    return std::make_exception_ptr(
+        error(error_kind::workspace, {}, {}, world_rank).blames(world_rank, {}, print.sequence));
+  }
+}
+
 /// A `Transport` has:
 /// - `rank()`, `size()`, `world_rank(rank)`;
 /// - `enter(print)`: throws if the group can no longer be used;
@@ -71,7 +84,7 @@ class agreement {
     } catch (error const& problem) {
       refuse(print, send, recv, located(print, problem), problem.text().c_str());
     } catch (std::bad_alloc const&) {
-      refuse(print, send, recv, located(print, error(error_kind::workspace, {})), "no memory for a collective");
+      refuse(print, send, recv, no_memory_for(print, world_rank()), "no memory for it");
     } catch (std::exception const& problem) {
       refuse(print, send, recv, std::current_exception(), problem.what());
     }
@@ -96,10 +109,8 @@ class agreement {
   /// The same problem with the collective it broke; without words where there is no memory for them.
   [[nodiscard]] std::exception_ptr located(fingerprint const& print, error const& problem) const {
     try {
-      bool const is_short = problem.kind() == error_kind::workspace && problem.text().empty();
       return std::make_exception_ptr(
-          error(problem.kind(), is_short ? "the system has no memory for a collective" : problem.text(),
-                is_short ? "free memory, or run fewer tokens at a time" : problem.hint(), world_rank(), problem.where())
+          error(problem.kind(), problem.text(), problem.hint(), world_rank(), problem.where())
               .blames(world_rank(), std::string{name_of(print.operation)}, sequence_));
     } catch (std::bad_alloc const&) {
       return std::make_exception_ptr(

@@ -18,8 +18,8 @@ namespace heddle::inline HEDDLE_ABI {
 /// come together. Its moves are `broadcast(data, root)`, `all_reduce(data)`, `all_gather(send, recv, count_of)`,
 /// `reduce_scatter(send, recv, counts)`, `all_to_all(send, send_counts, recv, recv_counts)`, on checked arguments;
 /// `split(members, index, color, sequence)` is the transport of the group of these ranks, this one being `index`. One
-/// that needs memory for a sum has `prepare_sum<Type>(elements of this rank's piece)`, called before the ranks agree.
-/// What a transport with symmetric memory has besides is said by `one_sided_transport`.
+/// that needs memory for a sum has `prepare_sum<Type>(elements of this rank's piece, of all)`, called before the ranks
+/// agree. What a transport with symmetric memory has besides is said by `one_sided_transport`.
 template <class Transport>
 class basic_communicator : public one_sided<Transport> {
   using base = one_sided<Transport>;
@@ -59,7 +59,7 @@ class basic_communicator : public one_sided<Transport> {
         data.data(),
         [&] {
           argument::check_memory<Type>("data", data);
-          prepare_sum<Type>(ceil_chunk::piece(count_of(data), size(), rank()).size);
+          prepare_sum<Type>(ceil_chunk::piece(count_of(data), size(), rank()).size, count_of(data));
         },
         [&] {
           transport().template all_reduce<Type>(data);
@@ -115,7 +115,7 @@ class basic_communicator : public one_sided<Transport> {
           argument::check_counts("counts", counts, size());
           argument::check_room("send", send.size(), counts);
           argument::check_room("recv", recv.size(), counts.subspan(own(), 1));
-          prepare_sum<Type>(counts[own()]);
+          prepare_sum<Type>(counts[own()], argument::total(counts));
         },
         [&] {
           transport().template reduce_scatter<Type>(send, recv, counts);
@@ -181,9 +181,9 @@ class basic_communicator : public one_sided<Transport> {
     argument::check_apart<Type>(send, recv);
   }
   template <class Type>
-  void prepare_sum(index_t own) {
-    if constexpr (requires { transport().template prepare_sum<Type>(own); })
-      transport().template prepare_sum<Type>(own);
+  void prepare_sum(index_t piece, index_t whole) {
+    if constexpr (requires { transport().template prepare_sum<Type>(piece, whole); })
+      transport().template prepare_sum<Type>(piece, whole);
   }
   template <class Type>
   [[nodiscard]] static index_t count_of(std::span<Type> data) {

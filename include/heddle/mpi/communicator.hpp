@@ -26,10 +26,11 @@ class transport {
   explicit transport(std::shared_ptr<job> const& shared) {
     MPI_Comm copy = MPI_COMM_NULL;
     require(MPI_Comm_dup(shared->comm(), &copy), "MPI_Comm_dup", shared->rank());
+    owned_comm own{copy};
     std::vector<int> members;
     for (int rank = 0; rank < shared->size(); ++rank) members.push_back(rank);
-    self_ = std::make_unique<membership>(shared, owned_comm{copy}, std::move(members), shared->rank(),
-                                         shared->open_context(shared->next_context()));
+    self_ = std::make_unique<membership>(shared, std::move(members), shared->rank());
+    self_->open(std::move(own), shared->open_context(shared->next_context()));
   }
 
   [[nodiscard]] int rank() const { return self_->rank(); }
@@ -91,10 +92,21 @@ class transport {
     self_->wait();
   }
 
+  /// Memory for a sum. Called before the ranks agree: behind that nothing may fail.
+  template <class Type>
+  void prepare_sum(index_t piece, index_t whole) {
+    auto const ranks = static_cast<std::size_t>(size());
+    if constexpr (std::same_as<Sum, library_sum> && library_summable<Type>) {
+      counts_.resize(ranks);
+      if (fits_int(whole)) return;
+    }
+    std::size_t const bytes = static_cast<std::size_t>(piece) * sizeof(Type) * ranks;
+    if (summands_.size() < bytes) summands_.resize(bytes);
+  }
   template <class Type>
   void reduce_scatter(std::span<Type const> send, std::span<Type> recv, std::span<index_t const> counts) {
     if constexpr (std::same_as<Sum, library_sum> && library_summable<Type>) {
-      if (fits_int(argument::total(counts))) return library_reduce_scatter(send, recv, counts);
+      if (fits_int(argument::total(counts))) return library_reduce_scatter(*self_, send, recv, counts, counts_);
     }
     collect_and_sum<Type>(
         send.data(), [&](int peer) { return counts[static_cast<std::size_t>(peer)]; }, recv.data());
@@ -105,7 +117,7 @@ class transport {
   void all_reduce(std::span<Type> data) {
     auto const count = static_cast<index_t>(data.size());
     if constexpr (std::same_as<Sum, library_sum> && library_summable<Type>) {
-      if (fits_int(count)) return library_all_reduce(data);
+      if (fits_int(count)) return library_all_reduce(*self_, data);
     }
     auto const piece = [&](int peer) { return ceil_chunk::piece(count, size(), peer); };
     collect_and_sum<Type>(
@@ -114,15 +126,31 @@ class transport {
     all_gather<Type>(own, data, [&](int peer) { return piece(peer).size; });
   }
 
-  [[nodiscard]] transport split(std::vector<int> members, int index, int color, long /*sequence*/) {
+  /// Memory of the new group is made before MPI is asked, and all hear of it where one rank has none.
+  [[nodiscard]] transport split(std::vector<int> members, int index, int color, long sequence) {
     auto const& shared = self_->shared();
+    fingerprint print{.operation = collective_kind::split, .sequence = sequence, .count = color};
+    std::unique_ptr<membership> part;
+    std::exception_ptr own;
+    try {
+      for (int& member : members) member = world_rank(member);
+      part = std::make_unique<membership>(shared, std::move(members), index);
+    } catch (std::bad_alloc const&) {
+      own = no_memory_for(print, world_rank(rank()));
+      print.complaint = "no memory for a new group";
+    }
+    verdict const result = self_->meet(print);
+    if (own) std::rethrow_exception(own);
+    if (!result.good()) {
+      throw error(result.kind, result.text, "free memory or use fewer groups", world_rank(rank()))
+          .blames(world_rank(result.culprit), "split", sequence);
+    }
     std::int64_t const context = shared->open_context(self_->largest_context());
-    MPI_Comm part = MPI_COMM_NULL;
-    require(MPI_Comm_split(self_->comm(), color, index, &part), "MPI_Comm_split", shared->rank());
-    for (int& member : members) member = world_rank(member);
-    transport group{std::make_unique<membership>(shared, owned_comm{part}, std::move(members), index, context)};
-    group.self_->inherit(*self_);
-    return group;
+    MPI_Comm comm = MPI_COMM_NULL;
+    require(MPI_Comm_split(self_->comm(), color, index, &comm), "MPI_Comm_split", shared->rank());
+    part->open(owned_comm{comm}, context);
+    part->inherit(*self_);
+    return transport{std::move(part)};
   }
 
  private:
@@ -141,9 +169,6 @@ class transport {
   void collect_and_sum(Type const* data, CountOf count_of, Type* result) {
     index_t const own = count_of(rank());
     std::size_t const bytes = static_cast<std::size_t>(own) * sizeof(Type);
-    if (summands_.size() < bytes * static_cast<std::size_t>(size())) {
-      summands_.resize(bytes * static_cast<std::size_t>(size()));
-    }
     auto* const summands = reinterpret_cast<Type*>(summands_.data());  // operator new aligns for every element type
     Type const* mine = nullptr;
     for (int peer = 0; peer < size(); ++peer) {
@@ -158,29 +183,9 @@ class transport {
         [&](index_t offset, std::span<Type const> sums) { copy(result + offset, sums.data(), sums.size_bytes()); });
   }
 
-  template <class Type>
-  void library_all_reduce(std::span<Type> data) {
-    MPI_Request request = MPI_REQUEST_NULL;
-    require(MPI_Iallreduce(MPI_IN_PLACE, data.data(), static_cast<int>(data.size()), datatype<Type>(), MPI_SUM,
-                           self_->comm(), &request),
-            "MPI_Iallreduce", world_rank(rank()));
-    self_->add(request);
-    self_->wait();
-  }
-
-  template <class Type>
-  void library_reduce_scatter(std::span<Type const> send, std::span<Type> recv, std::span<index_t const> counts) {
-    std::vector<int> const int_counts(counts.begin(), counts.end());
-    MPI_Request request = MPI_REQUEST_NULL;
-    require(MPI_Ireduce_scatter(send.data(), recv.data(), int_counts.data(), datatype<Type>(), MPI_SUM, self_->comm(),
-                                &request),
-            "MPI_Ireduce_scatter", world_rank(rank()));
-    self_->add(request);
-    self_->wait();
-  }
-
   std::unique_ptr<membership> self_;
   std::vector<std::byte> summands_;
+  std::vector<int> counts_;  // for MPI's own sums
 };
 
 /// Used by one thread of a process. See `run` for how a job ends when a rank fails.

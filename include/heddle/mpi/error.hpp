@@ -11,23 +11,27 @@
 #include <heddle/core/error.hpp>
 #include <heddle/mpi/options.hpp>
 #include <string>
+#include <string_view>
 #include <thread>
 
 namespace heddle::inline HEDDLE_ABI {
 
 namespace mpi {
 
-/// One line on stderr, in one write, so that lines of several ranks do not mix.
-inline void say(std::string line) {
-  for (char& letter : line) letter = letter == '\n' ? ' ' : letter;
-  line += '\n';
-  std::fwrite(line.data(), 1, line.size(), stderr);
+/// One line on stderr, in one write, so that lines of several ranks do not mix. It takes no memory: it may be what is
+/// missing. What is longer than a page is cut.
+inline void say(std::string_view line) {
+  char page[4096];
+  std::size_t size = 0;
+  for (; size < line.size() && size < sizeof page - 1; ++size) page[size] = line[size] == '\n' ? ' ' : line[size];
+  page[size] = '\n';
+  std::fwrite(page, 1, size + 1, stderr);
   std::fflush(nullptr);
 }
 
 /// Says `line` and ends every process of the job with `code`. Where all ranks see the same failure, they get a moment
 /// to say their own line before the first one ends them.
-[[noreturn]] inline void abort_job(std::string const& line, exit_code code) {
+[[noreturn]] inline void abort_job(std::string_view line, exit_code code) {
   say(line);
   if (code != exit_peer) std::this_thread::sleep_for(std::chrono::milliseconds{150});
   MPI_Abort(MPI_COMM_WORLD, code);

@@ -10,7 +10,7 @@
 #include <heddle/mpi/error.hpp>
 #include <heddle/mpi/options.hpp>
 #include <heddle/mpi/owned_comm.hpp>
-#include <map>
+#include <heddle/mpi/window_list.hpp>
 #include <string>
 #include <thread>
 #include <utility>
@@ -60,23 +60,19 @@ class job {
 
   /// Groups are known by a number that its members agree on; `used_by_peers` is the largest of theirs.
   [[nodiscard]] std::int64_t next_context() const { return next_context_; }
+  /// Memory for one group more, and for its window.
+  void reserve_group() {
+    open_.reserve(open_.size() + 1);
+    windows_.reserve(open_.size() + 1);
+  }
   std::int64_t open_context(std::int64_t used_by_peers) {
     next_context_ = used_by_peers + 1;
     open_.push_back(used_by_peers);
     return used_by_peers;
   }
 
-  /// Keeps the window of a group. MPI_Win_free waits for all members, who may drop their communicators at any time and
-  /// in any order; so windows end where all are known to come: in a collective of the group, or with the job.
-  void keep_window(std::int64_t context, MPI_Win window) { windows_[context] = window; }
-  /// Collective over the group; nothing where it has no window.
-  void free_window(std::int64_t context) {
-    auto const found = windows_.find(context);
-    if (found == windows_.end()) return;
-    require(MPI_Win_unlock_all(found->second), "MPI_Win_unlock_all", rank_);
-    require(MPI_Win_free(&found->second), "MPI_Win_free", rank_);
-    windows_.erase(found);
-  }
+  /// The windows of all groups: they end here, or in a collective of their group.
+  [[nodiscard]] window_list& windows() { return windows_; }
 
   /// Tells `members` (world ranks) that this rank leaves the group.
   void leave(std::int64_t context, std::int64_t begun, bool thrown, std::vector<int> const& members) noexcept {
@@ -101,7 +97,7 @@ class job {
               "MPI_Recv", rank_);
       if (notice.context == departure::finished) ++finished_;
       for (std::int64_t const context : open_) {
-        if (context == notice.context) departures_.push_back(notice);
+        if (context == notice.context) remember(notice);
       }
     }
   }
@@ -134,8 +130,7 @@ class job {
     }
     for (parcel& each : outbox_) require(MPI_Wait(&each.request, MPI_STATUS_IGNORE), "MPI_Wait", rank_);
     outbox_.clear();
-    // In the order of contexts, which all ranks share: no two wait for each other in different groups.
-    while (!windows_.empty()) free_window(windows_.begin()->first);
+    windows_.free_all(rank_);
   }
 
   /// An error that every rank of the world has been told of; -1 where there is none.
@@ -157,6 +152,12 @@ class job {
     return MPI_SUCCESS;
   }
 
+  void remember(departure const& notice) noexcept {
+    try {
+      departures_.push_back(notice);
+    } catch (...) {  // no memory for a notice: the deadline takes its place
+    }
+  }
   void post(departure notice, int to) noexcept {
     for (int sent = 1; sent != 0 && !outbox_.empty();) {
       MPI_Test(&outbox_.front().request, &sent, MPI_STATUS_IGNORE);
@@ -180,7 +181,7 @@ class job {
   std::vector<std::int64_t> open_;
   std::vector<departure> departures_;
   std::deque<parcel> outbox_;
-  std::map<std::int64_t, MPI_Win> windows_;  // by the context of the group
+  window_list windows_;
 };
 
 }  // namespace mpi

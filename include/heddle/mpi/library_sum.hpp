@@ -7,8 +7,9 @@
 
 #include <concepts>
 #include <cstdint>
-#include <heddle/tensor/extents.hpp>
+#include <heddle/mpi/membership.hpp>
 #include <limits>
+#include <span>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -35,6 +36,29 @@ template <library_summable Type>
 
 /// Whether MPI's interface of ints can name the count.
 [[nodiscard]] inline bool fits_int(index_t count) { return count <= std::numeric_limits<int>::max(); }
+
+/// In place.
+template <library_summable Type>
+void library_all_reduce(membership& self, std::span<Type> data) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  require(MPI_Iallreduce(MPI_IN_PLACE, data.data(), static_cast<int>(data.size()), datatype<Type>(), MPI_SUM,
+                         self.comm(), &request),
+          "MPI_Iallreduce", self.world_rank(self.rank()));
+  self.add(request);
+  self.wait();
+}
+/// `numbers` has one entry a rank, and lives as long as the group: MPI reads it until the call is complete.
+template <library_summable Type>
+void library_reduce_scatter(membership& self, std::span<Type const> send, std::span<Type> recv,
+                            std::span<index_t const> counts, std::span<int> numbers) {
+  for (std::size_t peer = 0; peer < counts.size(); ++peer) numbers[peer] = static_cast<int>(counts[peer]);
+  MPI_Request request = MPI_REQUEST_NULL;
+  require(
+      MPI_Ireduce_scatter(send.data(), recv.data(), numbers.data(), datatype<Type>(), MPI_SUM, self.comm(), &request),
+      "MPI_Ireduce_scatter", self.world_rank(self.rank()));
+  self.add(request);
+  self.wait();
+}
 
 }  // namespace mpi
 

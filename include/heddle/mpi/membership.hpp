@@ -7,8 +7,8 @@
 #include <chrono>
 #include <exception>
 #include <heddle/collective/fingerprint.hpp>
+#include <heddle/collective/statements.hpp>
 #include <heddle/mpi/job.hpp>
-#include <heddle/mpi/statements.hpp>
 #include <heddle/mpi/transfer.hpp>
 #include <heddle/mpi/window.hpp>
 #include <memory>
@@ -22,20 +22,31 @@ namespace mpi {
 /// A rank's place in one group: its peers, its deadline, and the statements compared before data moves.
 class membership {
  public:
-  /// `members` are the ranks of `comm` by their number in the world; `context` is the number the group is known by.
-  membership(std::shared_ptr<job> shared, owned_comm comm, std::vector<int> members, int rank, std::int64_t context)
+  /// `members` are the ranks of the group by their number in the world. All memory of the group is made here, so that
+  /// nothing can fail once its ranks meet; the group is then opened.
+  membership(std::shared_ptr<job> shared, std::vector<int> members, int rank)
       : job_{std::move(shared)},
-        comm_{std::move(comm)},
         members_{std::move(members)},
         rank_{rank},
-        context_{context},
         deadline_{job_->settings().deadline},
         check_{job_->settings().check},
-        statements_{static_cast<int>(members_.size())},
-        memory_{*job_, comm_.get(), context_} {}
+        records_(statements::words(size()) * members_.size()),
+        statements_{size(), records_.data()},
+        memory_{*job_, size()} {
+    messages_.reserve(2 * members_.size());
+    job_->reserve_group();
+  }
   membership(membership const&) = delete;
   membership& operator=(membership const&) = delete;
-  ~membership() { job_->leave(context_, begun_, std::uncaught_exceptions() > unwinding_, members_); }
+  ~membership() {
+    if (context_ >= 0) job_->leave(context_, begun_, std::uncaught_exceptions() > unwinding_, members_);
+  }
+  /// `comm` has the members in their order; `context` is the number the group is known by.
+  void open(owned_comm comm, std::int64_t context) {
+    comm_ = std::move(comm);
+    context_ = context;
+    memory_.open(comm_.get(), context_);
+  }
 
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int size() const { return static_cast<int>(members_.size()); }
@@ -73,7 +84,7 @@ class membership {
                               mine.operation == collective_kind::symmetric || mine.operation == collective_kind::fence;
     verdict result;
     if (check_ == check_mode::on || nothing_else) {
-      statements_.exchange(mine, job_->next_context(), rank_, comm(), messages_, here());
+      exchange(mine);
       result = judge(
           size(), [&](int peer) -> fingerprint const& { return print(peer); },
           [&](int peer) { return world_rank(peer); });
@@ -96,6 +107,20 @@ class membership {
   [[nodiscard]] window& memory() { return memory_; }
 
  private:
+  static constexpr int statement_tag = 2;
+
+  /// Sends this rank's statement to all and receives theirs.
+  void exchange(fingerprint const& mine) {
+    statements_.write(mine, rank_, job_->next_context());
+    std::size_t const bytes = statements::words(size()) * sizeof(std::int64_t);
+    for (int peer = 0; peer < size(); ++peer) {
+      if (peer == rank_) continue;
+      messages_.receive(comm(), statement_tag, statements_.record(peer), bytes, peer);
+      messages_.send(comm(), statement_tag, statements_.record(rank_), bytes, peer);
+    }
+    messages_.wait(here());
+    statements_.read();
+  }
   [[nodiscard]] int tag() const {
     return 16 + static_cast<int>((begun_ % 1000) * 16) + static_cast<int>(current_);  // below MPI's guaranteed 32767
   }
@@ -107,9 +132,10 @@ class membership {
   owned_comm comm_;
   std::vector<int> members_;
   int rank_;
-  std::int64_t context_;
+  std::int64_t context_ = -1;
   std::chrono::nanoseconds deadline_;
   check_mode check_;
+  std::vector<std::int64_t> records_;
   statements statements_;
   transfer messages_;
   window memory_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <heddle/collective/statements.hpp>
 #include <heddle/core/error.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -12,17 +13,9 @@ namespace mpi {
 /// A deadline that never comes. Waiting without end must be asked for by this name.
 inline constexpr std::chrono::nanoseconds no_deadline = std::chrono::nanoseconds::max();
 
-/// Whether ranks compare operation, number, dtype, root, plan and counts before each collective. It costs one small
-/// message to each peer; `split`, `barrier` and `agree` compare always.
-enum class check_mode { off, on };
-
-#if defined(NDEBUG)
-/// Off in release builds, on in all others.
-inline constexpr check_mode default_check = check_mode::off;
-#else
-/// Off in release builds, on in all others.
-inline constexpr check_mode default_check = check_mode::on;
-#endif
+/// See there. A comparison costs one small message to each peer.
+using heddle::check_mode;
+using heddle::default_check;
 
 /// How `put` reaches the memory of a peer: by plain stores where all ranks of the group share a node and by MPI_Put
 /// elsewhere, or by MPI_Put always.

@@ -4,10 +4,10 @@
 
 #include <mpi.h>
 
+#include <cstdio>
 #include <exception>
 #include <heddle/mpi/communicator.hpp>
 #include <memory>
-#include <string>
 #include <type_traits>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -33,7 +33,7 @@ int run(int& argc, char**& argv, options const& settings, Function&& function) {
   int code = 0;
   {
     auto const shared = std::make_shared<job>(MPI_COMM_WORLD, settings);
-    auto const fail = [&](std::string const& line, exit_code otherwise) {
+    auto const fail = [&](char const* line, exit_code otherwise) {
       if (shared->agreed_culprit < 0) abort_job(line, otherwise);
       if (shared->agreed_culprit == shared->rank()) say(line);
       code = exit_agreed;
@@ -45,10 +45,14 @@ int run(int& argc, char**& argv, options const& settings, Function&& function) {
     } catch (error const& problem) {
       fail(problem.what(), exit_code_of(problem.kind()));
     } catch (std::exception const& problem) {
-      fail("heddle: rank " + std::to_string(shared->rank()) + " failed: " + problem.what(), exit_peer);
+      char line[2048];
+      std::snprintf(line, sizeof line, "heddle: rank %d failed: %s", shared->rank(), problem.what());
+      fail(line, exit_peer);
     } catch (...) {
-      fail("heddle: rank " + std::to_string(shared->rank()) + " failed for a reason that is not a std::exception",
-           exit_peer);
+      char line[100];
+      std::snprintf(line, sizeof line, "heddle: rank %d failed for a reason that is not a std::exception",
+                    shared->rank());
+      fail(line, exit_peer);
     }
     int finalized = 0;
     MPI_Finalized(&finalized);

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <heddle/mpi/error.hpp>
 #include <heddle/mpi/job.hpp>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -35,10 +36,20 @@ class transfer {
   /// Pieces of at most `piece` bytes.
   explicit transfer(std::size_t piece = largest_piece) : piece_{piece} {}
 
+  /// Room for as many pieces at once. More of them take memory while others are under way: the job ends where there is
+  /// none.
+  void reserve(std::size_t pieces) {
+    requests_.reserve(pieces);
+    peers_.reserve(pieces);
+    expected_.reserve(pieces);
+    statuses_.reserve(pieces);
+  }
+
   void send(MPI_Comm comm, int tag, void const* data, std::size_t bytes, int to) {
     auto const* from = static_cast<std::byte const*>(data);
     for (std::size_t done = 0; done < bytes; done += piece_) {
       int const size = static_cast<int>(bytes - done < piece_ ? bytes - done : piece_);
+      make_room();
       MPI_Request request = MPI_REQUEST_NULL;
       require(MPI_Isend(from + done, size, MPI_BYTE, to, tag, comm, &request), "MPI_Isend", -1);
       add(request, to, -1);
@@ -48,13 +59,17 @@ class transfer {
     auto* to = static_cast<std::byte*>(data);
     for (std::size_t done = 0; done < bytes; done += piece_) {
       int const size = static_cast<int>(bytes - done < piece_ ? bytes - done : piece_);
+      make_room();
       MPI_Request request = MPI_REQUEST_NULL;
       require(MPI_Irecv(to + done, size, MPI_BYTE, from, tag, comm, &request), "MPI_Irecv", -1);
       add(request, from, size);
     }
   }
-  /// A request that MPI made of a collective of its own.
-  void add(MPI_Request request) { add(request, -1, -1); }
+  /// A request that MPI made of a collective of its own; nothing else is under way.
+  void add(MPI_Request request) {
+    make_room();
+    add(request, -1, -1);
+  }
 
   /// Until every message has arrived. Ends the job where that cannot be: at the deadline, when a peer has left, when a
   /// message has another size than its receiver expects.
@@ -85,6 +100,14 @@ class transfer {
   }
 
  private:
+  void make_room() {
+    if (statuses_.size() < statuses_.capacity()) return;
+    try {
+      reserve(2 * statuses_.size() + 2);
+    } catch (std::bad_alloc const&) {  // there is no way back from what is under way
+      abort_job("heddle: workspace: no memory for one more message; free memory, or send less at a time", exit_peer);
+    }
+  }
   void add(MPI_Request request, int peer, int expected) {
     requests_.push_back(request);
     peers_.push_back(peer);

@@ -20,11 +20,20 @@ namespace mpi {
 /// One rank's end of the window of its group. The job owns the window itself: it ends by an agreement of all ranks.
 class window {
  public:
-  /// `shared` and `comm` outlive this object; `context` is the number the group is known by.
-  window(job& shared, MPI_Comm comm, std::int64_t context)
-      : job_{&shared}, comm_{comm}, context_{context}, mode_{shared.settings().put} {}
+  /// Of a group of `size` ranks; `shared` outlives this object.
+  window(job& shared, int size)
+      : job_{&shared},
+        mode_{shared.settings().put},
+        peers_(static_cast<std::size_t>(size)),
+        skips_(static_cast<std::size_t>(size)) {}
   window(window const&) = delete;
   window& operator=(window const&) = delete;
+
+  /// `comm` outlives this object; `context` is the number the group is known by.
+  void open(MPI_Comm comm, std::int64_t context) {
+    comm_ = comm;
+    context_ = context;
+  }
 
   [[nodiscard]] std::byte* data() const { return own_; }
   [[nodiscard]] index_t bytes() const { return bytes_; }
@@ -37,17 +46,16 @@ class window {
   template <class Transport>
   void grow(Transport& self, index_t bytes, long /*sequence*/) {
     bytes_ = 0;
-    peers_.clear();
-    job_->free_window(context_);
+    job_->windows().free(context_, job_->rank());
     auto* const base = static_cast<std::byte*>(allocate(bytes + alignment));
-    job_->keep_window(context_, handle_);
+    job_->windows().keep(context_, handle_);
     MPI_Win_set_errhandler(handle_, MPI_ERRORS_RETURN);
     require(MPI_Win_lock_all(MPI_MODE_NOCHECK, handle_), "MPI_Win_lock_all", job_->rank());
     // MPI aligns for itself, not for every element: each rank skips to its first good byte and says how far that is.
     auto const skip = static_cast<std::int64_t>(-reinterpret_cast<std::uintptr_t>(base) % alignment);
-    skips_.resize(static_cast<std::size_t>(self.size()));
-    require(MPI_Allgather(&skip, 1, MPI_INT64_T, skips_.data(), 1, MPI_INT64_T, comm_), "MPI_Allgather", job_->rank());
-    for (int peer = 0; shared_ && peer < self.size(); ++peer) peers_.push_back(base_of(peer) + skip_of(peer));
+    self.template all_gather<std::int64_t>({&skip, 1}, skips_, [](int) { return 1; });
+    for (int peer = 0; shared_ && peer < self.size(); ++peer)
+      peers_[static_cast<std::size_t>(peer)] = base_of(peer) + skip_of(peer);
     own_ = base + skip;
     bytes_ = bytes;
   }
@@ -125,8 +133,8 @@ class window {
   [[nodiscard]] index_t skip_of(int peer) const { return skips_[static_cast<std::size_t>(peer)]; }
 
   job* job_;
-  MPI_Comm comm_;
-  std::int64_t context_;
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  std::int64_t context_ = -1;
   put_mode mode_;
   MPI_Win handle_ = MPI_WIN_NULL;
   std::byte* own_ = nullptr;

@@ -4,9 +4,9 @@
 #pragma once
 
 #include <heddle/collective/fingerprint.hpp>
+#include <heddle/collective/statements.hpp>
 #include <heddle/nccl/connection.hpp>
 #include <heddle/nccl/staging.hpp>
-#include <heddle/nccl/statements.hpp>
 #include <heddle/nccl/types.hpp>
 #include <utility>
 #include <vector>

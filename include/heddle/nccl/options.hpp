@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <heddle/collective/statements.hpp>
 #include <heddle/core/error.hpp>
 #include <heddle/nccl/plan.hpp>
 #include <string>
@@ -13,18 +14,10 @@ namespace nccl {
 /// A deadline that never comes. Waiting without end must be asked for by this name.
 inline constexpr std::chrono::nanoseconds no_deadline = std::chrono::nanoseconds::max();
 
-/// Whether ranks compare operation, number, dtype, root, plan and counts before each collective. It costs one small
-/// all-gather and a wait of the host for the stream; `split`, `barrier` and `agree` compare always. A step that is
-/// captured in a graph has it off.
-enum class check_mode { off, on };
-
-#if defined(NDEBUG)
-/// Off in release builds, on in all others.
-inline constexpr check_mode default_check = check_mode::off;
-#else
-/// Off in release builds, on in all others.
-inline constexpr check_mode default_check = check_mode::on;
-#endif
+/// See there. A comparison costs one small all-gather and a wait of the host for the stream, so a step that is captured
+/// in a graph has it off.
+using heddle::check_mode;
+using heddle::default_check;
 
 /// In which type NCCL adds the 16-bit floats: in their own, rounded at every hop, or in f32, rounded once, for twice
 /// the bytes on the wire. It promises no bits in either. Other types are added as they are.

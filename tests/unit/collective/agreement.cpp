@@ -105,7 +105,7 @@ TEST_CASE("a check that finds no memory is stated too, and thrown with a type") 
     FAIL("no error");
   } catch (error const& problem) {
     CHECK(problem.kind() == error_kind::workspace);
-    CHECK(problem.text() == "the system has no memory for a collective");
+    CHECK(problem.text() == "the system has no memory for barrier");
     CHECK(problem.culprit() == 5);
     CHECK(problem.operation() == "barrier");
   }

@@ -15,11 +15,55 @@ std::unique_ptr<mpi::membership> join(std::shared_ptr<mpi::job> const& shared) {
   MPI_Comm_dup(shared->comm(), &copy);
   std::vector<int> members(static_cast<std::size_t>(shared->size()));
   std::iota(members.begin(), members.end(), 0);
-  return std::make_unique<mpi::membership>(shared, mpi::owned_comm{copy}, members, shared->rank(),
-                                           shared->open_context(shared->next_context()));
+  auto self = std::make_unique<mpi::membership>(shared, members, shared->rank());
+  self->open(mpi::owned_comm{copy}, shared->open_context(shared->next_context()));
+  return self;
 }
 
 }  // namespace
+
+TEST_CASE("every rank reads what every rank stated") {
+  auto const shared = std::make_shared<mpi::job>(MPI_COMM_WORLD, mpi::options{.check = mpi::check_mode::on});
+  auto self = join(shared);
+  int const size = self->size();
+  int const own = self->rank();
+  std::vector<index_t> sends(static_cast<std::size_t>(size));
+  std::vector<index_t> receives(sends);
+  for (int peer = 0; peer < size; ++peer) {
+    sends[static_cast<std::size_t>(peer)] = 100 * own + peer;
+    receives[static_cast<std::size_t>(peer)] = 100 * peer + own;
+  }
+  std::string const long_complaint(500, 'x');
+  fingerprint mine{.operation = collective_kind::all_to_all,
+                   .type = dtype::bf16,
+                   .root = 3,
+                   .sequence = 5,
+                   .count = index_t{1} << 40,
+                   .plan = 77,
+                   .send_counts = sends,
+                   .recv_counts = receives};
+  for (bool const complains : {false, true}) {
+    if (complains && own == size - 1) mine.complaint = long_complaint.c_str();
+    CHECK(self->meet(mine).good() == !complains);
+    CHECK(self->largest_context() == 1);
+    for (int rank = 0; rank < size; ++rank) {
+      fingerprint const& print = self->print(rank);
+      CHECK(print.operation == collective_kind::all_to_all);
+      CHECK(print.type == dtype::bf16);
+      CHECK(print.root == 3);
+      CHECK(print.sequence == 5);
+      CHECK(print.count == index_t{1} << 40);
+      CHECK(print.plan == 77);
+      CHECK(print.send_counts.size() == static_cast<std::size_t>(size));
+      CHECK(print.send_counts.back() == 100 * rank + size - 1);
+      CHECK(print.recv_counts.back() == 100 * (size - 1) + rank);
+      CHECK((print.complaint != nullptr) == (complains && rank == size - 1));
+      if (print.complaint != nullptr) CHECK(std::string{print.complaint} == std::string(199, 'x'));
+    }
+  }
+  self.reset();
+  shared->finish();
+}
 
 TEST_CASE("an agreed complaint is known to everyone, until the next collective") {
   auto const shared = std::make_shared<mpi::job>(MPI_COMM_WORLD, mpi::options{});

@@ -44,7 +44,7 @@ TEST_CASE("nccl membership: all ranks read what all have stated") {
   });
   for (auto const& each : scripts) {
     CHECK(each->count("threw") == 0);
-    CHECK(each->count("all_gather " + std::to_string(nccl::statements::words(3))) == 3);
+    CHECK(each->count("all_gather " + std::to_string(statements::words(3))) == 3);
     CHECK(each->alive == 0);
   }
 }
@@ -121,7 +121,7 @@ TEST_CASE("nccl membership: a rank that never comes is a timeout, one that break
 
 TEST_CASE("nccl membership: memory for sums is there where they are asked for, aligned behind the records") {
   fake::calls calls;
-  auto const words = nccl::statements::words(3) * 3 * sizeof(std::int64_t);
+  auto const words = statements::words(3) * 3 * sizeof(std::int64_t);
   auto const records = (words + 255) / 256 * 256;
   membership const plain{calls, {0, 1, 2}, 0, nullptr, {}};
   CHECK(calls.self->log.back() == "device " + std::to_string(records));

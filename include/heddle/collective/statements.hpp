@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fingerprints as records of one size, so that NCCL can gather them and all ranks judge the same statements.
+// Fingerprints as records of one size, so that a library can carry them and all ranks judge the same statements.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,18 @@
 #include <vector>
 
 namespace heddle::inline HEDDLE_ABI {
-namespace nccl {
+
+/// Whether ranks compare operation, number, dtype, root, plan and counts before each collective, where that costs
+/// messages: `split`, `barrier` and `agree` compare always.
+enum class check_mode { off, on };
+
+#if defined(NDEBUG)
+/// Off in release builds, on in all others.
+inline constexpr check_mode default_check = check_mode::off;
+#else
+/// Off in release builds, on in all others.
+inline constexpr check_mode default_check = check_mode::on;
+#endif
 
 /// One record a rank in memory that is given: a head of fixed size, then room for a send and a receive count a rank.
 class statements {
@@ -23,6 +34,7 @@ class statements {
     std::uint64_t plan;
     std::int64_t send_counts;
     std::int64_t recv_counts;
+    std::int64_t context;
     std::int64_t complains;
     char complaint[200];  // long texts are cut: the whole one is in the culprit's own error
   };
@@ -43,8 +55,18 @@ class statements {
     return records_ + static_cast<std::size_t>(rank) * words(static_cast<int>(size_));
   }
 
-  /// Writes the record of `rank`.
-  void write(fingerprint const& mine, int rank) {
+  /// The largest number that any rank has sent along.
+  [[nodiscard]] std::int64_t largest_context() const {
+    std::int64_t largest = 0;
+    for (int rank = 0; rank < static_cast<int>(size_); ++rank) {
+      std::int64_t const context = head_of(rank).context;
+      largest = context > largest ? context : largest;
+    }
+    return largest;
+  }
+
+  /// Writes the record of `rank`; `context` is a number of the backend's own that travels with it.
+  void write(fingerprint const& mine, int rank, std::int64_t context = 0) {
     head top;
     std::memset(&top, 0, sizeof top);  // bytes between the fields travel too
     top.operation = mine.operation;
@@ -53,6 +75,7 @@ class statements {
     top.sequence = mine.sequence;
     top.count = mine.count;
     top.plan = mine.plan;
+    top.context = context;
     top.send_counts = static_cast<std::int64_t>(mine.send_counts.size());
     top.recv_counts = static_cast<std::int64_t>(mine.recv_counts.size());
     if (mine.complaint != nullptr) {
@@ -74,9 +97,13 @@ class statements {
   }
 
  private:
+  [[nodiscard]] head head_of(int rank) const {
+    head copy;
+    std::memcpy(&copy, record(rank), sizeof copy);
+    return copy;
+  }
   void read(int rank) {
-    head top;
-    std::memcpy(&top, record(rank), sizeof top);
+    head const top = head_of(rank);
     auto const counts = [&](std::int64_t stated, std::size_t offset) {
       bool const whole = static_cast<std::size_t>(stated) == size_;
       return std::span<index_t const>{record(rank) + head_words + offset, whole ? size_ : 0};
@@ -98,5 +125,4 @@ class statements {
   std::vector<fingerprint> prints_;
 };
 
-}  // namespace nccl
 }  // namespace heddle::inline HEDDLE_ABI

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <heddle/nccl/statements.hpp>
+#include <heddle/collective/statements.hpp>
 
 #include <doctest/doctest.h>
 
@@ -8,9 +8,8 @@
 #include <vector>
 
 using namespace heddle;
-using nccl::statements;
 
-TEST_CASE("nccl statements: what a rank writes the others read, field by field") {
+TEST_CASE("statements: what a rank writes the others read, field by field") {
   std::vector<std::int64_t> here(3 * statements::words(3), -1), there(here);
   statements sender{3, here.data()}, receiver{3, there.data()};
   std::vector<index_t> const sends{1, index_t{1} << 40, 3}, receives{4, 5, 6};
@@ -23,8 +22,8 @@ TEST_CASE("nccl statements: what a rank writes the others read, field by field")
                 .plan = ~std::uint64_t{5},
                 .send_counts = sends,
                 .recv_counts = receives},
-               1);
-  sender.write({.operation = collective_kind::agree, .sequence = 13, .complaint = complaint.c_str()}, 0);
+               1, 9);
+  sender.write({.operation = collective_kind::agree, .sequence = 13, .complaint = complaint.c_str()}, 0, 4);
   sender.write({.operation = collective_kind::all_gather, .recv_counts = std::span{receives}.first(2)}, 2);
   std::memcpy(there.data(), here.data(), here.size() * sizeof(std::int64_t));
   receiver.read();
@@ -42,10 +41,11 @@ TEST_CASE("nccl statements: what a rank writes the others read, field by field")
   CHECK(std::string{receiver[0].complaint} == std::string(199, 'x'));
   CHECK(receiver[0].send_counts.empty());
   CHECK(receiver[2].recv_counts.empty());  // of a wrong number
+  CHECK(receiver.largest_context() == 9);
   CHECK(receiver.record(2) == there.data() + 2 * statements::words(3));
 }
 
-TEST_CASE("nccl statements: a record has room for the counts of its group") {
+TEST_CASE("statements: a record has room for the counts of its group") {
   CHECK(statements::words(4) - statements::words(3) == 2);
   CHECK(statements::words(1) * sizeof(std::int64_t) >= 200 + 2 * sizeof(index_t));
 }
