@@ -48,6 +48,8 @@ class cublas_gemm {
   explicit cublas_gemm(void* workspace = nullptr, std::size_t bytes = 0, int rank = -1)
       : workspace_{workspace}, bytes_{bytes} {
     check(cublasCreate(&handle_), "cublasCreate", rank);
+    // By default parts of a long sum may be added in the type of the result: that is to round more than once.
+    check(cublasSetMathMode(handle_, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION), "cublasSetMathMode", rank);
   }
   cublas_gemm(cublas_gemm const&) = delete;
   cublas_gemm& operator=(cublas_gemm const&) = delete;
