@@ -77,8 +77,8 @@ void launch_blocks(Kernel const& kernel, index_t tiles, index_t groups, queue co
                 on.rank);
   }
   check(cudaFuncSetAttribute(reinterpret_cast<void const*>(&run_blocks<Kernel>),
-                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
-        "cudaFuncSetAttribute", on.rank);
+                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most_bytes)),
+        "cudaFuncSetAttribute", on.rank);  // the same of every launch: ranks that share a GPU share the attribute
   index_t const resident = static_cast<index_t>(on.processors) * tile.blocks;
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(tiles < resident ? tiles : resident));
