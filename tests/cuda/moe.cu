@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mixture of experts on a GPU against the same one on the host: router, dispatch, experts one after the other,
-// combine, and all of it backward.
+// A mixture of experts on a GPU against the same one on the host: router, dispatch, experts one after the other or in
+// grouped products by counts that stay on the GPU, combine, and all of it backward.
 #include "one_rank.cuh"
 
 using namespace one_rank;
 
 namespace {
 
-template <weight_at At>
-using mixture = on_expert_grid<
-    expert_parallel<top_k<kernel::softmax_then_top_k<true>>, all_to_all_dispatcher<>, glu_expert<sequential>, At>>;
+template <class Dispatcher, class Mode, weight_at At>
+using mixture =
+    on_expert_grid<expert_parallel<top_k<kernel::softmax_then_top_k<true>>, Dispatcher, glu_expert<Mode>, At>>;
+using by_mask = masked<ep, etp, sharded<tokens, as_given>>;
 
 struct sizes {
   index_t height, width, inner, experts, k;
@@ -25,7 +26,7 @@ struct outcome {
   std::vector<double> y, dx, dw;
 };
 
-template <weight_at At, class T, class Rank>
+template <class Mixture, class T, class Rank>
 outcome step(problem<T> const& of) {
   Rank rank;
   auto& on = rank.execution();
@@ -37,8 +38,8 @@ outcome step(problem<T> const& of) {
       .fc1 = {{rank.put(of.fc1), {all, 2 * inner, width}}, all, 2 * inner, width},
       .fc2 = {{rank.put(of.fc2), {all, width, inner}}, all, width, inner},
       .top_k = k};
-  auto const [y, saved] = forward<mixture<At>>(on, weights, rows<T const, memory>{rank.put(of.x), shape});
-  auto const [dx, gradients] = backward<mixture<At>>(on, weights, saved, rows<T, memory>{rank.put(of.dy), shape});
+  auto const [y, saved] = forward<Mixture>(on, weights, rows<T const, memory>{rank.put(of.x), shape});
+  auto const [dx, gradients] = backward<Mixture>(on, weights, saved, rows<T, memory>{rank.put(of.dy), shape});
   outcome result{rank.get(y.data), rank.get(dx.data), {}};
   auto const add = [&](auto const& gradient) {
     for (double const value : rank.get(gradient)) result.dw.push_back(value);
@@ -49,7 +50,7 @@ outcome step(problem<T> const& of) {
   return result;
 }
 
-template <weight_at At>
+template <class Dispatcher, class Mode, weight_at At>
 void check(sizes of) {
   problem<float> const here{of,
                             numbers<float>(of.height * of.width, 1),
@@ -59,8 +60,8 @@ void check(sizes of) {
                             numbers<float>(of.experts * of.width * of.inner, 5)};
   problem<double> const wide{
       of, widened(here.x), widened(here.dy), widened(here.gate), widened(here.fc1), widened(here.fc2)};
-  outcome const expected = step<At, double, on_host>(wide);
-  outcome const got = step<At, float, on_gpu>(here);
+  outcome const expected = step<mixture<Dispatcher, sequential, At>, double, on_host>(wide);
+  outcome const got = step<mixture<Dispatcher, Mode, At>, float, on_gpu>(here);
   CHECK(apart(got.y, expected.y) <= 2e-5);
   CHECK(apart(got.dx, expected.dx) <= 2e-5);
   CHECK(apart(got.dw, expected.dw) <= 2e-5);
@@ -69,6 +70,11 @@ void check(sizes of) {
 }  // namespace
 
 TEST_CASE("moe: a mixture on a GPU is the mixture on the host in f64, forward and backward") {
-  for (sizes const of : {sizes{7, 8, 6, 5, 2}, sizes{1, 16, 4, 3, 3}, sizes{300, 64, 32, 16, 4}, sizes{0, 8, 6, 5, 2}})
-    check<weight_at::origin>(of);
+  for (sizes const of :
+       {sizes{7, 8, 6, 5, 2}, sizes{1, 16, 4, 3, 3}, sizes{300, 64, 32, 16, 4}, sizes{0, 8, 6, 5, 2}}) {
+    check<all_to_all_dispatcher<>, sequential, weight_at::origin>(of);
+    check<all_to_all_dispatcher<>, grouped, weight_at::origin>(of);
+    check<by_mask, grouped, weight_at::origin>(of);
+    check<by_mask, aligned<4>, weight_at::output>(of);
+  }
 }

@@ -3,13 +3,11 @@
 // order of one stream; no member asks the GPU for memory, and only `fetch` waits for it.
 #pragma once
 
-#include <heddle/concepts/counts.hpp>
+#include <heddle/cuda/grouped_outer.cuh>
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/numbers.cuh>
+#include <heddle/cuda/order_pairs.hpp>
 #include <heddle/cuda/workspace.hpp>
-#include <heddle/kernel/align_groups.hpp>
-#include <heddle/kernel/expert_order.hpp>
-#include <limits>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace cuda {
@@ -51,33 +49,49 @@ class execution {
   void multiply(rows<X, memory> x, matrix<W const, memory> w, rows<Y, memory> y) const {
     gemm_->multiply(reading(x), w, y, queue_);
   }
-  /// x [R, I] sorted by expert, counts [E], w [E, O, I], y [R, O]. Throws `shape` where they do not fit.
+  /// x [R, I] sorted by expert, counts [E], w [E, O, I], y [R, O]: on the tensor cores, by counts that stay where they
+  /// are; or by `Gemm` where it multiplies groups itself. Throws `shape` where they do not fit.
   template <class X, class W, class Y>
-  void multiply_grouped(rows<X, memory> x, std::span<index_t const> counts, matrices<W const, memory> w,
+  void multiply_grouped(rows<X, memory> x, counts<memory> const& counts, matrices<W const, memory> w,
                         rows<Y, memory> y) const {
-    gemm_->multiply_grouped(reading(x), counts, w, y, queue_);
+    if constexpr (requires { gemm_->multiply_grouped(reading(x), counts, w, y, queue_); }) {
+      gemm_->multiply_grouped(reading(x), counts, w, y, queue_);
+    } else {
+      check_grouped_type<X, W>();
+      cuda::multiply_grouped(reading(x), begins_on(*this, counts), w, y, queue_);
+    }
   }
   /// x [T, O], w [O, I], y [T, I]: y = x w, the gradient of an input. Throws `shape` where they do not fit.
   template <class X, class W, class Y>
   void multiply_transposed(rows<X, memory> x, matrix<W const, memory> w, rows<Y, memory> y) const {
     gemm_->multiply_transposed(reading(x), w, y, queue_);
   }
-  /// x [R, O] sorted by expert, counts [E], w [E, O, I], y [R, I]. Throws `shape` where they do not fit.
+  /// x [R, O] sorted by expert, counts [E], w [E, O, I], y [R, I]. The same.
   template <class X, class W, class Y>
-  void multiply_transposed_grouped(rows<X, memory> x, std::span<index_t const> counts, matrices<W const, memory> w,
+  void multiply_transposed_grouped(rows<X, memory> x, counts<memory> const& counts, matrices<W const, memory> w,
                                    rows<Y, memory> y) const {
-    gemm_->multiply_transposed_grouped(reading(x), counts, w, y, queue_);
+    if constexpr (requires { gemm_->multiply_transposed_grouped(reading(x), counts, w, y, queue_); }) {
+      gemm_->multiply_transposed_grouped(reading(x), counts, w, y, queue_);
+    } else {
+      check_grouped_type<X, W>();
+      cuda::multiply_transposed_grouped(reading(x), begins_on(*this, counts), w, y, queue_);
+    }
   }
   /// dy [T, O], x [T, I], dw [O, I]: dw += dy^T x, the gradient of a weight. Throws `shape` where they do not fit.
   template <class Dy, class X, class Dw>
   void accumulate_outer(rows<Dy, memory> dy, rows<X, memory> x, matrix<Dw, memory> dw) const {
     gemm_->accumulate_outer(reading(dy), reading(x), dw, queue_);
   }
-  /// dy [R, O] and x [R, I] sorted by expert, counts [E], dw [E, O, I]. Throws `shape` where they do not fit.
+  /// dy [R, O] and x [R, I] sorted by expert, counts [E], dw [E, O, I]. The same.
   template <class Dy, class X, class Dw>
-  void accumulate_outer_grouped(rows<Dy, memory> dy, std::span<index_t const> counts, rows<X, memory> x,
+  void accumulate_outer_grouped(rows<Dy, memory> dy, counts<memory> const& counts, rows<X, memory> x,
                                 matrices<Dw, memory> dw) const {
-    gemm_->accumulate_outer_grouped(reading(dy), counts, reading(x), dw, queue_);
+    if constexpr (requires { gemm_->accumulate_outer_grouped(reading(dy), counts, reading(x), dw, queue_); }) {
+      gemm_->accumulate_outer_grouped(reading(dy), counts, reading(x), dw, queue_);
+    } else {
+      check_grouped_type<Dy, X>();
+      cuda::accumulate_outer_grouped(reading(dy), begins_on(*this, counts), reading(x), dw, queue_);
+    }
   }
 
   /// `kernel(team, row)` for every row < count; which team is a matter of the kernel, see `team_of`.
@@ -131,31 +145,9 @@ class execution {
                                                index_t experts, std::span<std::int32_t> row_to_token,
                                                std::span<std::int32_t> row_to_slot,
                                                slot_view<std::int32_t, memory> slot_to_row) const {
-    index_t const pairs = ids.count();
-    check_lists(pairs, row_to_token.size() < row_to_slot.size() ? row_to_token.size() : row_to_slot.size());
-    auto const list_of = [](std::span<std::int32_t> list) {
-      return per_row<std::int32_t, memory>{list.data(), extents<tokens>{static_cast<index_t>(list.size())}};
-    };
-    extents<tokens, hidden> const shape{kernel::pair_blocks(pairs), experts};
-    extents<tokens> const size{experts}, behind{experts + 1};
-    rows<index_t, memory> const table{allocate<index_t>(shape.count()), shape};
-    index_t* const there = allocate<index_t>(2 * (experts + 1));
-    index_t* const begins = there + experts + 1;
-    kernel::count_pairs<memory> const count{.ids = ids, .first = first, .counts = table};
-    kernel::place_pairs<memory> const place{.ids = ids,
-                                            .first = first,
-                                            .begins = table,
-                                            .row_to_token = list_of(row_to_token),
-                                            .row_to_slot = list_of(row_to_slot),
-                                            .slot_to_row = slot_to_row};
-    queue_.fill(row_to_token.data(), 0xff, row_to_token.size_bytes());
-    queue_.fill(row_to_slot.data(), 0xff, row_to_slot.size_bytes());
-    launch(count, count.blocks());
-    launch(kernel::begin_pairs<memory>{.counts = table, .expert_rows = {there, behind}}, 1);
-    launch(place, place.blocks());
-    launch(kernel::align_groups<memory>{.counts = {there, size}, .sizes = {there, size}, .begins = {begins, behind}},
-           1);
-    return {{there, size}, {begins, behind}, experts == 0 ? 0 : pairs};
+    return order_pairs(
+        *this, ids, first, experts, {row_to_token, row_to_slot, slot_to_row},
+        [this](std::span<std::int32_t> list) { queue_.fill(list.data(), 0xff, list.size_bytes()); }, queue_.rank);
   }
   /// The one way back: numbers of the GPU in `into`, as long as they, behind what was put into the queue before. Waits.
   template <class Number>
@@ -180,17 +172,13 @@ class execution {
   [[nodiscard]] static rows<std::remove_const_t<X> const, memory> reading(rows<X, memory> x) {
     return rows<std::remove_const_t<X> const, memory>{x};
   }
-  void check_lists(index_t pairs, std::size_t room) const {
-    if (pairs > std::numeric_limits<std::int32_t>::max()) {
-      throw error(error_kind::argument, std::to_string(pairs) + " rows do not fit a 32-bit row number",
-                  "route fewer tokens at a time", queue_.rank);
-    }
-    if (static_cast<index_t>(room) < pairs) {
-      throw error(
-          error_kind::workspace,
-          "the row lists hold " + std::to_string(room) + " rows and " + std::to_string(pairs) + " may be needed",
-          "tokens * k rows always suffice", queue_.rank);
-    }
+  template <class First, class Second>
+  static constexpr void check_grouped_type() {
+    using type = std::remove_const_t<First>;
+    static_assert(tensor_element<type> && std::is_same_v<type, std::remove_const_t<Second>>,
+                  "[heddle.gemm.grouped] the tensor cores multiply groups of two bf16, f16 or f32, and these are not. "
+                  "Fix: use one of them for rows and weights, experts by `sequential`, or a GEMM that has "
+                  "multiply_grouped(x, counts, w, y, queue).");
   }
 
   Gemm* gemm_;
