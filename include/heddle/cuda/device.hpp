@@ -45,6 +45,19 @@ inline void check_machine(machine const& found, int device, int rank = -1) {
   }
 }
 
+/// Throws `unsupported` for a GPU of `capability` (90 for 9.0) that this program has no code for; `built` are the
+/// architectures it was compiled for, in nvcc's numbers, 900 for 9.0.
+template <class List>
+[[noreturn]] void refuse_architecture(int capability, List const& built, int rank = -1) {
+  auto const text = [](int number) { return std::to_string(number / 10) + "." + std::to_string(number % 10); };
+  std::string all;
+  for (int const each : built) all += (all.empty() ? "" : ", ") + text(each / 10);
+  throw error(error_kind::unsupported,
+              "this program has code for compute capability " + (all.empty() ? std::string{"none"} : all) +
+                  ", and the GPU has " + text(capability),
+              "add " + std::to_string(capability) + " to CMAKE_CUDA_ARCHITECTURES", rank);
+}
+
 /// What there is now.
 [[nodiscard]] inline machine look_around() {
   machine found;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <heddle/cuda/error.hpp>
 #include <string>
 #include <utility>
@@ -32,6 +33,45 @@ inline void check_device_memory(char const* name, void const* data, int device, 
   cudaPointerAttributes found{};
   check(cudaPointerGetAttributes(&found, data), "cudaPointerGetAttributes", rank);
   check_space(name, found.type, found.device, device, rank);
+}
+
+/// Throws `argument` where memory of `type` is not memory of the host that kernels reach.
+inline void check_host_space(char const* name, cudaMemoryType type, int rank = -1) {
+  if (type == cudaMemoryTypeHost || type == cudaMemoryTypeManaged) return;
+  bool const unknown = type == cudaMemoryTypeUnregistered;
+  throw error(error_kind::argument,
+              std::string{name} + (unknown ? " is memory of the host that no GPU reaches"
+                                           : " is memory of a GPU where memory of the host is due"),
+              "take it from cudaMallocHost, or register it with cudaHostRegister", rank);
+}
+/// The same for an address; null is nobody's and passes. It asks the driver.
+inline void check_host_memory(char const* name, void const* data, int rank = -1) {
+  if (data == nullptr) return;
+  cudaPointerAttributes found{};
+  check(cudaPointerGetAttributes(&found, data), "cudaPointerGetAttributes", rank);
+  check_host_space(name, found.type, rank);
+}
+
+/// Throws `argument` where `data` is no multiple of `alignment`, in bytes.
+inline void check_alignment(char const* name, void const* data, std::size_t alignment, int rank = -1) {
+  auto const past = static_cast<std::size_t>(reinterpret_cast<std::uintptr_t>(data) % alignment);
+  if (past == 0) return;
+  throw error(error_kind::argument,
+              std::string{name} + " begins " + std::to_string(past) + " bytes behind a multiple of " +
+                  std::to_string(alignment),
+              "let it begin at a multiple of " + std::to_string(alignment) + " bytes", rank);
+}
+/// Throws `argument` unless kernels on GPU `device` can read the elements of a view, one by one. It asks the driver, so
+/// before the first step.
+template <class View>
+void check_view(char const* name, View const& view, int device, int rank = -1) {
+  if (view.count() == 0) return;
+  if (view.data() == nullptr) {
+    throw error(error_kind::argument, std::string{name} + " is null for " + std::to_string(view.count()) + " elements",
+                "pass the memory they lie in", rank);
+  }
+  check_alignment(name, view.data(), alignof(typename View::value_type), rank);
+  check_device_memory(name, view.data(), device, rank);
 }
 
 /// Memory of the current GPU, or of the host where GPUs reach it, given back when the object goes. For programs and

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 using heddle::error;
 using heddle::error_kind;
@@ -40,6 +41,22 @@ TEST_CASE("device: a machine is refused for the first thing that it lacks") {
 TEST_CASE("device: a newer driver runs it, and so does an older one of the same major version") {
   CHECK(refusal({.devices = 1, .driver = 14010, .runtime = 13000}, 0).empty());
   CHECK(refusal({.devices = 1, .driver = 13000, .runtime = 13020}, 0).empty());
+}
+
+TEST_CASE("device: a GPU without code is told what there is code for") {
+  auto const text = [](int capability, std::vector<int> const& built) {
+    try {
+      cuda::refuse_architecture(capability, built, 2);
+    } catch (error const& problem) {
+      CHECK(problem.rank() == 2);
+      return std::string{problem.what()};
+    }
+  };
+  CHECK(text(80, {900}) ==
+        "heddle: unsupported: this program has code for compute capability 9.0, and the GPU has 8.0 [rank 2] Fix: add "
+        "80 to CMAKE_CUDA_ARCHITECTURES");
+  CHECK(text(121, {800, 900, 1000}).find("capability 8.0, 9.0, 10.0, and the GPU has 12.1") != std::string::npos);
+  CHECK(text(90, {}).find("capability none, and the GPU has 9.0") != std::string::npos);
 }
 
 TEST_CASE("device: versions in words") {
