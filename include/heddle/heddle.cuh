@@ -2,10 +2,11 @@
 // Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc. Who includes <heddle/cuda/cublas_gemm.hpp> links cuBLAS.
 #pragma once
 
-#include <heddle/cuda/order_pairs.hpp>
 #include <heddle/heddle.hpp>
 #include <heddle/cuda/arena.hpp>
+#include <heddle/cuda/block_scan.hpp>
 #include <heddle/cuda/butterfly.hpp>
+#include <heddle/cuda/code.cuh>
 #include <heddle/cuda/copy.cuh>
 #include <heddle/cuda/device.hpp>
 #include <heddle/cuda/error.hpp>
@@ -23,11 +24,15 @@
 #include <heddle/cuda/grouped_outer.cuh>
 #include <heddle/cuda/grouped_outer.hpp>
 #include <heddle/cuda/grouped_rows.hpp>
+#include <heddle/cuda/index_build.cuh>
+#include <heddle/cuda/index_build.hpp>
 #include <heddle/cuda/lane_choice.hpp>
 #include <heddle/cuda/launch.cuh>
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/mma.cuh>
 #include <heddle/cuda/numbers.cuh>
+#include <heddle/cuda/order_pairs.hpp>
+#include <heddle/cuda/pair_deal.hpp>
 #include <heddle/cuda/product.hpp>
 #include <heddle/cuda/queue.hpp>
 #include <heddle/cuda/router.cuh>

@@ -31,6 +31,8 @@ struct row_block : gpu_block {
   [[nodiscard]] __device__ static std::uint32_t match(std::int32_t value) {
     return __match_any_sync(0xffffffffU, value);
   }
+  /// How many bits are set.
+  [[nodiscard]] __device__ static int bits(std::uint32_t lanes) { return __popc(lanes); }
   /// Adds at once, whoever else does: whole numbers have the same sum in every order.
   __device__ static void add(std::int32_t* at, std::int32_t value) { atomicAdd(at, value); }
   __device__ static void add(index_t* at, index_t value) {

@@ -5,6 +5,7 @@
 
 #include <ucontext.h>
 
+#include <bit>
 #include <cstring>
 #include <heddle/cuda/gemm_multiply.hpp>
 #include <heddle/kernel/team.hpp>
@@ -168,6 +169,7 @@ class block {
     });
     return mine.lanes;
   }
+  [[nodiscard]] static int bits(std::uint32_t lanes) { return std::popcount(lanes); }
   template <class Value>
   void add(Value* at, Value value) const {
     *at += value;
