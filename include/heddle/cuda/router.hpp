@@ -112,7 +112,7 @@ struct router {
       keys[v] = i < experts ? choice_key(values[v]) : no_key<key>;
     }
     if constexpr (grouped) {
-      if (route.limit.kept < route.limit.groups) {
+      if (route.limit.groups > route.limit.kept) {
         for (int v = 0; v < Values; ++v) own.values[place_of<Values>(lanes, v)] = values[v];
         lanes.sync_parts();
         keep_groups<rule::groups>(lanes, Parts, own.values, experts, slots(), route.limit, own.groups);
