@@ -37,14 +37,17 @@ class bench {
   template <class T>
   T* put(std::vector<T> const& values) {
     T* const there = execution().template allocate<T>(static_cast<index_t>(values.size()));
-    if (!values.empty())
-      cuda::check(cudaMemcpy(there, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy");
+    if (!values.empty()) {  // not by the default stream, for which this one does not wait
+      cuda::check(cudaMemcpyAsync(there, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice, stream_),
+                  "cudaMemcpyAsync");
+      wait();
+    }
     return there;
   }
   template <class T>
   T* poisoned(index_t count) {
     T* const there = execution().template allocate<T>(count);
-    if (count > 0) cuda::check(cudaMemset(there, 0xff, static_cast<std::size_t>(count) * sizeof(T)), "cudaMemset");
+    queue().fill(there, 0xff, static_cast<std::size_t>(count) * sizeof(T));
     return there;
   }
   template <class T>

@@ -52,6 +52,7 @@ TEST_CASE("nccl: one rank's data is copied and its sums are what they were") {
   cuda::device_buffer const from{count * sizeof(float)}, to{count * sizeof(float)};
   cuda::check(cudaMemset(to.data(), 0xff, to.bytes()), "cudaMemset");
   cuda::check(cudaMemcpy(from.data(), numbers.data(), from.bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
+  cuda::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");  // both may still be under way
   std::span<float> const send{static_cast<float*>(from.data()), count};
   std::span<float> const recv{static_cast<float*>(to.data()), count};
   world.all_reduce(send);
@@ -86,6 +87,7 @@ TEST_CASE("nccl: 16-bit floats are rounded by the library's kernel, on the GPU")
   std::size_t const bytes = numbers.size() * sizeof(float);
   cuda::device_buffer const wide{bytes}, thin{bytes / 2};
   cuda::check(cudaMemcpy(wide.data(), numbers.data(), bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
+  cuda::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");
   cast(static_cast<bf16*>(thin.data()), static_cast<float const*>(wide.data()), count);
   cast(static_cast<float*>(wide.data()), static_cast<bf16 const*>(thin.data()), count);
   queue.fetch(found.data(), wide.data(), bytes);

@@ -47,6 +47,7 @@ class there {
   explicit there(std::vector<float> const& values) : count_{values.size()}, memory_{values.size() * sizeof(float)} {
     if (count_ > 0)
       cuda::check(cudaMemcpy(memory_.data(), values.data(), memory_.bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    cuda::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");  // the copy may still be under way
   }
   [[nodiscard]] std::span<float> span() const { return {static_cast<float*>(memory_.data()), count_}; }
   [[nodiscard]] std::vector<float> get() const {

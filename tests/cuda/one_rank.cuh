@@ -90,8 +90,10 @@ class on_gpu {
   template <class T>
   T* put(std::vector<T> const& values) {
     T* const there = on_.template allocate<T>(static_cast<index_t>(values.size()));
-    if (!values.empty())
+    if (!values.empty()) {
       cuda::check(cudaMemcpy(there, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy");
+      cuda::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");  // the copy may still be under way
+    }
     return there;
   }
   template <class View>
