@@ -11,6 +11,7 @@
 #include <heddle/cuda/device.hpp>
 #include <heddle/cuda/error.hpp>
 #include <heddle/cuda/execution.cuh>
+#include <heddle/cuda/flags.cuh>
 #include <heddle/cuda/gemm_layout.hpp>
 #include <heddle/cuda/gemm_load.hpp>
 #include <heddle/cuda/gemm_multiply.hpp>
