@@ -14,6 +14,7 @@
 #include <heddle/host/index_build.hpp>
 #include <heddle/host/lane.hpp>
 #include <heddle/host/launch_rows.hpp>
+#include <heddle/host/mover.hpp>
 #include <heddle/host/no_memory.hpp>
 #include <heddle/host/outer_sweep.hpp>
 #include <heddle/host/outer_tile.hpp>
@@ -24,6 +25,7 @@
 #include <heddle/host/scratch.hpp>
 #include <heddle/host/self_communicator.hpp>
 #include <heddle/host/thread_communicator.hpp>
+#include <heddle/host/thread_group.hpp>
 #include <heddle/host/thread_memory.hpp>
 #include <heddle/host/thread_world.hpp>
 #include <heddle/host/workspace.hpp>

@@ -41,6 +41,38 @@ struct failure {
   return cause;
 }
 
+/// The failure of a rank that could not move its data.
+[[nodiscard]] inline failure breakdown(int culprit, std::string_view why) noexcept {
+  failure cause{error_kind::peer_failed, culprit};
+  try {
+    cause.text = ("rank " + std::to_string(culprit) + " failed: ").append(why);
+    cause.hint = "look at the error of that rank";
+  } catch (...) {  // no memory for words: kind and culprit say enough
+  }
+  return cause;
+}
+
+/// The failure of those of `size` ranks that did not come to `operation` in time; the first of them is the culprit.
+template <class IsMissing, class NumberOf>
+[[nodiscard]] failure lateness(int size, IsMissing is_missing, NumberOf number_of, std::string_view operation,
+                               long sequence, std::chrono::nanoseconds deadline) noexcept {
+  failure cause{error_kind::timeout};
+  try {
+    std::string missing;
+    for (int rank = 0; rank < size; ++rank) {
+      if (!is_missing(rank)) continue;
+      if (cause.culprit < 0) cause.culprit = number_of(rank);
+      missing += (missing.empty() ? "" : ", ") + std::to_string(number_of(rank));
+    }
+    auto const waited = std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count();
+    cause.text = "waited " + std::to_string(waited) + " ms in " + std::string{operation} + " number " +
+                 std::to_string(sequence) + " for rank " + missing;
+    cause.hint = "look at what that rank was doing; if it is only slow, set a longer deadline";
+  } catch (...) {  // no memory for words: kind and culprit say enough
+  }
+  return cause;
+}
+
 /// Members named `..._locked` are called with `mutex()` held.
 class family {
  public:

@@ -80,9 +80,17 @@ class rendezvous {
     return verdict_.copy();
   }
 
-  /// Waits until no peer reads or writes this rank's memory any more. Nothing can fail here: the peers are all in this
-  /// collective and only copy, and a rank that went away now would take its memory with it.
-  void part() {
+  /// Before `part`: this rank could not move its data, `text` says why. No rank can use what the collective brought.
+  void break_off(int rank, std::string const& text) noexcept {
+    std::lock_guard const lock{family_->mutex()};
+    broken_ = true;
+    family_->fail_locked(breakdown(world_rank(rank), text));
+  }
+
+  /// Waits until no peer reads or writes this rank's memory any more, and says whether all have moved their data. No
+  /// wait can fail here: the peers are all in this collective and only copy, and a rank that went away now would take
+  /// its memory with it.
+  bool part() {
     std::unique_lock lock{family_->mutex()};
     std::uint64_t const round = round_.load(std::memory_order_relaxed);
     if (++arrived_ == size()) {
@@ -90,6 +98,7 @@ class rendezvous {
     } else if (!spin(lock, round)) {
       changed_.wait(lock, [&] { return round_.load(std::memory_order_relaxed) != round; });
     }
+    return !broken_;
   }
 
   /// A rank's communicator is gone, by an exception or in good order. Peers that wait for it hear of it now; peers that
@@ -160,21 +169,9 @@ class rendezvous {
   }
 
   void time_out_locked(fingerprint const& print, std::chrono::nanoseconds deadline) noexcept {
-    failure cause{error_kind::timeout};
-    try {
-      std::string missing;
-      for (int peer = 0; peer < size(); ++peer) {
-        if (states_[static_cast<std::size_t>(peer)] == state::waiting) continue;
-        if (cause.culprit < 0) cause.culprit = world_rank(peer);
-        missing += (missing.empty() ? "" : ", ") + std::to_string(world_rank(peer));
-      }
-      auto const waited = std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count();
-      cause.text = "waited " + std::to_string(waited) + " ms in " + std::string{name_of(print.operation)} + " number " +
-                   std::to_string(print.sequence) + " for rank " + missing;
-      cause.hint = "look at what that rank was doing; if it is only slow, set a longer deadline";
-    } catch (...) {  // no memory for words: kind and culprit say enough
-    }
-    family_->fail_locked(std::move(cause));
+    auto const is_missing = [&](int peer) { return states_[static_cast<std::size_t>(peer)] != state::waiting; };
+    auto const number_of = [&](int peer) { return world_rank(peer); };
+    family_->fail_locked(lateness(size(), is_missing, number_of, name_of(print.operation), print.sequence, deadline));
   }
 
   [[nodiscard]] failure departure_locked(int rank) const noexcept {
@@ -191,6 +188,7 @@ class rendezvous {
   std::vector<state> states_;
   verdict verdict_;
   int arrived_ = 0;
+  bool broken_ = false;  // and so it stays, as its family does
   std::atomic<std::uint64_t> round_{0};
 };
 

@@ -4,20 +4,24 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
+#include <exception>
 #include <heddle/collective/fingerprint.hpp>
 #include <heddle/host/no_memory.hpp>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace heddle::inline HEDDLE_ABI {
 
 namespace host {
 
-/// One rank's pointers to the buffers of its group.
-class thread_memory {
+/// One rank's pointers to the buffers of its group, which a `Mover` allocates and stores into.
+template <class Mover>
+class basic_thread_memory {
  public:
+  explicit basic_thread_memory(Mover mover) : mover_{std::move(mover)} {}
+
   [[nodiscard]] std::byte* data() const { return own_; }
   [[nodiscard]] index_t bytes() const { return bytes_; }
   /// Where the buffer of every rank of the group begins, by rank, for who stores without `put`; null before there is
@@ -30,17 +34,22 @@ class thread_memory {
   void grow(Transport& self, index_t bytes, long sequence) {
     fingerprint print{.operation = collective_kind::symmetric, .sequence = sequence};
     std::shared_ptr<std::byte[]> made;
+    std::exception_ptr own_words;
     bytes_ = 0;
     own_ = nullptr;
     try {
       buffers_.assign(static_cast<std::size_t>(self.size()), nullptr);  // the old ones first: both may not fit
       pointers_.assign(static_cast<std::size_t>(self.size()), nullptr);
-      made.reset(new std::byte[static_cast<std::size_t>(bytes)]);
+      made = mover_.allocate(bytes);
     } catch (std::bad_alloc const&) {
+      print.complaint = "no memory for symmetric buffers";
+    } catch (error const&) {  // of a mover that has more to say
+      own_words = std::current_exception();
       print.complaint = "no memory for symmetric buffers";
     }
     verdict const result = self.meet(print, &made, nullptr);
     if (!result.good()) {
+      if (own_words) std::rethrow_exception(own_words);
       int const own = self.world_rank(self.rank());
       int const culprit = self.world_rank(result.culprit);
       error_kind const kind = print.complaint != nullptr ? error_kind::workspace : result.kind;
@@ -63,12 +72,13 @@ class thread_memory {
   }
 
   void put(int peer, index_t offset, void const* data, std::size_t bytes) {
-    std::memmove(pointers_[static_cast<std::size_t>(peer)] + offset, data, bytes);  // may be a part of the own one
+    mover_.store(pointers_[static_cast<std::size_t>(peer)] + offset, data, bytes);  // may be a part of the own one
   }
   void sync() const {}
   [[nodiscard]] bool flush() const { return false; }
 
  private:
+  [[no_unique_address]] Mover mover_;
   std::vector<std::shared_ptr<std::byte[]>> buffers_;  // by rank
   std::vector<std::byte*> pointers_;                   // to them
   std::byte* own_ = nullptr;

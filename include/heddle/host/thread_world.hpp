@@ -22,18 +22,24 @@ struct thread_options {
   std::chrono::nanoseconds deadline = std::chrono::seconds{60};
 };
 
-/// `size` ranks. One world lives until its first failure; after that make a new one.
-class thread_world {
+/// `size` ranks whose data a `Mover` moves. One world lives until its first failure; after that make a new one.
+template <class Mover>
+class basic_thread_world {
+  using group_type = thread_group<Mover>;
+  using supply_type = typename Mover::supply;
+
  public:
-  /// Throws `error_kind::argument` for fewer than one rank or a deadline that is not positive.
-  explicit thread_world(int size, thread_options options = {}) : size_{size}, options_{options} {
-    if (size < 1) {
-      throw error(error_kind::argument, "a world of " + std::to_string(size) + " ranks", "ask for one rank or more");
-    }
-    if (options.deadline <= std::chrono::nanoseconds::zero()) {
-      throw error(error_kind::argument, "a deadline of zero or less", "use host::no_deadline to wait for ever");
-    }
-    family_ = std::make_shared<family>(size);
+  using communicator_type = basic_thread_communicator<Mover>;
+
+  /// Throws `error_kind::argument` for fewer than one rank or a deadline that is not positive, and what the supply of
+  /// movers throws for so many ranks.
+  explicit basic_thread_world(int size, thread_options options = {})
+      : size_{checked(size, options)}, options_{options}, supply_{size} {
+    renew();
+  }
+  /// The same with a supply that the caller has made, for as many ranks or more.
+  basic_thread_world(int size, thread_options options, supply_type supply)
+      : size_{checked(size, options)}, options_{options}, supply_{std::move(supply)} {
     renew();
   }
 
@@ -41,7 +47,7 @@ class thread_world {
   [[nodiscard]] int size() const { return size_; }
 
   /// The communicator of one rank, once for each rank; for threads the caller owns.
-  [[nodiscard]] thread_communicator communicator(int rank) {
+  [[nodiscard]] communicator_type communicator(int rank) {
     std::lock_guard const lock{family_->mutex()};
     if (rank < 0 || rank >= size_ || taken_[static_cast<std::size_t>(rank)]) {
       throw error(error_kind::argument,
@@ -50,7 +56,12 @@ class thread_world {
                   "ask once for each rank from 0 to " + std::to_string(size_ - 1));
     }
     taken_[static_cast<std::size_t>(rank)] = true;
-    return thread_communicator{thread_transport{root_, rank, options_.deadline}};
+    return communicator_type{basic_thread_transport<Mover>{root_, rank, options_.deadline, supply_.of(rank)}};
+  }
+  /// The same ranks for numbers of the host: where a `Mover` moves other memory, each rank has this one besides. Once a
+  /// rank, before its `communicator`.
+  [[nodiscard]] thread_communicator numbers(int rank) requires Mover::deferred {
+    return thread_communicator{thread_transport{numbers_, rank, options_.deadline, mover{}}};
   }
 
   /// A fresh group of all ranks in the same family: what `run` starts with each time.
@@ -63,7 +74,11 @@ class thread_world {
     for (int rank = 0; rank < size_; ++rank) members.push_back(rank);
     // Looking again costs less than sleeping and waking, and most where every rank has a core of its own.
     int const spins = static_cast<unsigned>(size_) <= std::thread::hardware_concurrency() ? 4000 : 400;
-    root_ = std::make_shared<rendezvous>(family_, std::move(members), true, spins);
+    if constexpr (Mover::deferred) numbers_ = std::make_shared<thread_group<mover>>(family_, members, false, spins);
+    root_ = std::make_shared<group_type>(family_, std::move(members), true, spins);
+    for (int rank = 0; rank < size_; ++rank) {
+      root_->posts[static_cast<std::size_t>(rank)] = group_type::post_of(supply_.of(rank));
+    }
     taken_.assign(static_cast<std::size_t>(size_), false);
   }
 
@@ -94,30 +109,54 @@ class thread_world {
   }
 
  private:
+  static int checked(int size, thread_options const& options) {
+    if (size < 1) {
+      throw error(error_kind::argument, "a world of " + std::to_string(size) + " ranks", "ask for one rank or more");
+    }
+    if (options.deadline <= std::chrono::nanoseconds::zero()) {
+      throw error(error_kind::argument, "a deadline of zero or less", "use host::no_deadline to wait for ever");
+    }
+    return size;
+  }
+
   int size_;
   thread_options options_;
-  std::shared_ptr<family> family_;
-  std::shared_ptr<rendezvous> root_;
+  supply_type supply_;
+  std::shared_ptr<family> family_ = std::make_shared<family>(size_);
+  std::shared_ptr<group_type> root_;
+  std::shared_ptr<thread_group<mover>> numbers_;
   std::vector<bool> taken_;
 };
 
-/// Runs `function(communicator)` on every rank of `world`, each in a thread of its own, and waits for all. If ranks
-/// fail, the exception of the culprit itself is thrown here; where the culprit has none (it left, or came back from
-/// its delay to a failed world), that of the lowest rank which failed.
-template <class Function>
-void run(thread_world& world, Function&& function) {
+using thread_world = basic_thread_world<mover>;
+
+/// Runs `function(communicator)` on every rank of `world`, each in a thread of its own, and waits for all. Where the
+/// data is not the host's, it is `function(communicator, numbers, queue)`: `numbers` is a `thread_communicator` of the
+/// same ranks, `queue` what the rank's work needs to be in the order of its communicators; a rank is done when that is.
+/// If ranks fail, the exception of the culprit itself is thrown here; where the culprit has none (it left, or came back
+/// from its delay to a failed world), that of the lowest rank which failed.
+template <class Mover, class Function>
+void run(basic_thread_world<Mover>& world, Function&& function) {
   auto const size = static_cast<std::size_t>(world.size());
   world.renew();
-  std::vector<thread_communicator> communicators;
+  std::vector<basic_thread_communicator<Mover>> communicators;
   for (int rank = 0; rank < world.size(); ++rank) communicators.push_back(world.communicator(rank));
   std::vector<std::exception_ptr> problems(size);
   std::vector<std::jthread> threads;
   threads.reserve(size);
   for (std::size_t rank = 0; rank < size; ++rank) {
     auto const body = [&, rank] {
-      thread_communicator communicator = std::move(communicators[rank]);  // leaves when this thread is done
+      auto communicator = std::move(communicators[rank]);  // leaves when this thread is done
       try {
-        function(communicator);
+        if constexpr (Mover::deferred) {
+          Mover const order = communicator.transport().mover();
+          thread_communicator numbers = world.numbers(static_cast<int>(rank));
+          order.begin();
+          function(communicator, numbers, order.queue());
+          order.finish();
+        } else {
+          function(communicator);
+        }
       } catch (...) {
         problems[rank] = std::current_exception();
         world.fail(static_cast<int>(rank), problems[rank]);

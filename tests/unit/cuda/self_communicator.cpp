@@ -12,7 +12,7 @@ namespace {
 /// Addresses that nobody reads: without elements to move, the GPU is not asked.
 float* const somewhere = reinterpret_cast<float*>(std::uintptr_t{1} << 40);
 
-cuda::self_communicator world() { return cuda::self_communicator{cuda::self_transport{{.rank = 0}}}; }
+cuda::self_communicator world() { return cuda::self_communicator{cuda::self_transport{cuda::queue{.rank = 0}}}; }
 
 template <class Call>
 error_kind refusal(Call const& call) {

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <heddle/host/thread_group.hpp>
+
+#include <atomic>
+#include <doctest/doctest.h>
+#include <heddle/host/thread_world.hpp>
+#include <optional>
+
+#include "../../support/collective_cases.hpp"
+#include "../../support/deferred_mover.hpp"
+#include "../../support/staged.hpp"
+#include "../../support/symmetric_cases.hpp"
+
+using namespace heddle;
+using deferred::faults;
+
+namespace {
+
+using deferred_world = host::basic_thread_world<deferred::mover>;
+using deferred_group = deferred_world::communicator_type;
+static_assert(symmetric_communicator<deferred_group>);
+using staged_group = support::staged<deferred_group, deferred::mover, deferred::queue>;
+
+/// Runs `body(group)` on ranks whose memory is written later than it is asked for; what they complain of.
+template <class Body>
+std::string complaints_of(int size, faults const& what, Body body) {
+  deferred_world world{size, {.deadline = std::chrono::seconds{30}}, deferred::mover::supply{size, what}};
+  std::mutex mutex;
+  std::string all;
+  host::run(world, [&](deferred_group& group, host::thread_communicator&, deferred::queue const& queue) {
+    deferred::mover const order = group.transport().mover();
+    staged_group tested{std::move(group), order, queue};
+    std::string const found = body(tested);
+    std::lock_guard const lock{mutex};
+    all += found;
+  });
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("deferred moves: every collective gives the bits of the serial computation, on every group") {
+  for (int const size : {1, 2, 3, 4, 6, 8}) {
+    CAPTURE(size);
+    CHECK(complaints_of(size, {}, [](auto& group) { return collective_cases::everything_split(group); }) == "");
+  }
+}
+
+TEST_CASE("deferred moves: what is put before a fence is there after it, on every group") {
+  for (int const size : {1, 2, 3, 4, 6, 8}) {
+    CAPTURE(size);
+    CHECK(complaints_of(size, {}, [](auto& group) {
+            using namespace symmetric_cases;
+            std::string found = exchange<float>(group) + exchange<std::uint8_t>(group) + exchange<bf16>(group);
+            found += rounds(group, 50, true) + rounds(group, 50, false) + growth(group) + beside(group);
+            auto half = group.split(group.rank() % 2, -group.rank());
+            return found + growth(half) + rounds(half, 20, true) + exchange<double>(group);
+          }) == "");
+  }
+}
+
+TEST_CASE("deferred moves: a rank that does not wait for its peers' events brings wrong data") {
+  for (auto const kind : {faults::kind::no_ready, faults::kind::no_done}) {
+    for (int const rank : {0, 2}) {
+      CAPTURE(static_cast<int>(kind));
+      CAPTURE(rank);
+      faults const what{.what = kind, .rank = rank};
+      CHECK(complaints_of(3, what, [](auto& group) { return collective_cases::moves<float>(group); }) != "");
+      CHECK(complaints_of(3, what, [](auto& group) { return collective_cases::sums<float>(group); }) != "");
+      if (kind == faults::kind::no_done) continue;  // nobody parts from a fence
+      CHECK(complaints_of(3, what, [](auto& group) { return symmetric_cases::rounds(group, 20, true); }) != "");
+    }
+  }
+}
+
+namespace {
+
+struct outcome {
+  std::optional<error> problem;
+  bool ended = false;
+};
+
+/// Each rank's error of `body(group)`, where the world has the deadline of a test that hangs.
+template <class Body>
+std::vector<outcome> outcomes(faults const& what, Body body) {
+  deferred_world world{4, {.deadline = std::chrono::seconds{20}}, deferred::mover::supply{4, what}};
+  std::vector<outcome> seen(4);
+  try {
+    host::run(world, [&](deferred_group& group, host::thread_communicator&, deferred::queue const&) {
+      auto& mine = seen[static_cast<std::size_t>(group.rank())];
+      try {
+        body(group);
+        mine.ended = true;
+      } catch (error const& problem) {
+        mine.problem = problem;
+        throw;
+      }
+    });
+  } catch (...) {}
+  return seen;
+}
+
+void check_blame(std::vector<outcome> const& seen, int culprit, error_kind kind, std::string const& operation) {
+  for (int rank = 0; rank < 4; ++rank) {
+    CAPTURE(rank);
+    auto const& problem = seen[static_cast<std::size_t>(rank)].problem;
+    REQUIRE(problem);
+    CHECK(problem->kind() == (rank == culprit ? kind : error_kind::peer_failed));
+    CHECK(problem->culprit() == culprit);
+    CHECK(problem->operation() == operation);
+    CHECK(problem->rank() == rank);
+    CHECK(problem->text().find("the test lets") != std::string::npos);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("deferred moves: what a rank's stream refuses inside a collective is known to all, and nobody waits") {
+  std::vector<index_t> const fives(4, 5);
+  auto const body = [&](deferred_group& group) {
+    std::vector<float> send(20), recv(20);
+    group.barrier();
+    group.all_to_all(send, fives, std::span<float>{recv}, fives);
+    group.all_reduce(std::span<float>{recv});
+    group.transport().mover().finish();
+  };
+  // post and await: once for the barrier, twice and three times three for the rest
+  check_blame(outcomes({.what = faults::kind::copy, .rank = 2, .number = 1}, body), 2, error_kind::device,
+              "all_to_all");
+  check_blame(outcomes({.what = faults::kind::sum, .rank = 0}, body), 0, error_kind::device, "all_reduce");
+  check_blame(outcomes({.what = faults::kind::post, .rank = 1}, body), 1, error_kind::device, "barrier");
+  check_blame(outcomes({.what = faults::kind::post, .rank = 1, .number = 1}, body), 1, error_kind::device, "barrier");
+  check_blame(outcomes({.what = faults::kind::post, .rank = 3, .number = 2}, body), 3, error_kind::device,
+              "all_to_all");
+  check_blame(outcomes({.what = faults::kind::await, .rank = 3, .number = 1}, body), 3, error_kind::device, "barrier");
+  auto const late = outcomes({.what = faults::kind::await, .rank = 3, .number = 4}, body);  // when all have parted
+  REQUIRE(late[3].problem);
+  CHECK(late[3].problem->operation() == "barrier");
+  REQUIRE(late[0].problem);
+  CHECK(late[0].problem->kind() == error_kind::peer_failed);
+  CHECK(late[0].problem->culprit() == 3);
+  check_blame(outcomes({.what = faults::kind::await, .rank = 3, .number = 7}, body), 3, error_kind::device,
+              "all_to_all");
+}
+
+TEST_CASE("deferred moves: without marks there is no group, without memory no buffer, and the rest goes on") {
+  auto const tried = [](faults const& what, error_kind kind, auto call) {
+    std::atomic<int> own{0}, told{0};
+    auto const seen = outcomes(what, [&](deferred_group& group) {
+      try {
+        call(group);
+      } catch (error const& problem) {
+        if (group.rank() == 1 && problem.kind() == kind) ++own;
+        if (group.rank() != 1 && problem.kind() == error_kind::peer_failed && problem.culprit() == 1) ++told;
+      }
+      group.barrier();
+      call(group);
+    });
+    CHECK(own == 1);
+    CHECK(told == 3);
+    for (auto const& each : seen) CHECK(each.ended);
+  };
+  // Two marks are for the world's own group, which is made twice: by the world and by `run`.
+  tried({.what = faults::kind::mark, .rank = 1, .number = 4}, error_kind::workspace,
+        [](deferred_group& group) { static_cast<void>(group.split(0, 0)); });
+  tried({.what = faults::kind::allocate, .rank = 1}, error_kind::workspace,
+        [](deferred_group& group) { group.symmetric(64); });
+}
+
+TEST_CASE("deferred moves: a rank is done when its stream is, which may fail") {
+  deferred::mover::supply const four{4, {.what = faults::kind::finish, .rank = 3}};
+  deferred_world world{4, {}, four};
+  auto const nothing = [](deferred_group&, host::thread_communicator&, deferred::queue const&) {};
+  CHECK_THROWS_WITH_AS(host::run(world, nothing), doctest::Contains("the test lets finish fail"), error);
+  deferred::mover::supply const three{3};
+  deferred_world good{3, {}, three};
+  std::vector<int> seen(3);
+  host::run(good, [&](deferred_group& group, host::thread_communicator& numbers, deferred::queue const& queue) {
+    index_t sum[] = {group.rank()};
+    numbers.all_reduce(std::span<index_t>{sum});
+    CHECK(sum[0] == 3);
+    auto const at = static_cast<std::size_t>(group.rank());
+    queue.of->add(queue.rank, [&seen, at] { seen[at] = 1; });
+  });
+  CHECK(seen == std::vector<int>{1, 1, 1});
+  CHECK(three.idle());
+}
