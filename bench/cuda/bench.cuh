@@ -29,11 +29,13 @@ class array {
  public:
   explicit array(index_t count) : count_{count}, memory_{at(count) * sizeof(T)} {
     if (count > 0) hd::cuda::check(cudaMemset(memory_.data(), 0xff, memory_.bytes()), "cudaMemset");
+    hd::cuda::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");  // other streams do not wait for it
   }
   explicit array(std::vector<T> const& values)
       : count_{static_cast<index_t>(values.size())}, memory_{values.size() * sizeof(T)} {
     if (count_ > 0)
       hd::cuda::check(cudaMemcpy(memory_.data(), values.data(), memory_.bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    hd::cuda::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");  // other streams do not wait for it
   }
   [[nodiscard]] T* data() const { return static_cast<T*>(memory_.data()); }
   [[nodiscard]] index_t count() const { return count_; }
