@@ -26,8 +26,10 @@ inline void check_window(void const* data, index_t bytes, int rank) {
 
 /// Collective over a `communicator` of this folder: lets NCCL reach `bytes` at `data` of every rank as one symmetric
 /// window, until the communicator ends, where its options ask for windows; else it does nothing and returns false. The
-/// memory is from ncclMemAlloc and outlives the communicator; `bytes` is the same on all ranks. Where one rank passes
-/// what cannot be a window, every rank gets an error.
+/// memory is from ncclMemAlloc and outlives the communicator; `bytes` is the same on all ranks. NCCL wants what a
+/// collective then sends or receives at one place of the window on all ranks, and nobody checks it: a step's workspace,
+/// whose places follow a rank's own number of rows, is none. Where one rank passes what cannot be a window, every rank
+/// gets an error.
 template <class Group>
 bool register_memory(Group& group, void* data, index_t bytes) {
   if (!group.transport().windows_wanted()) return false;
