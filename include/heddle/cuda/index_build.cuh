@@ -2,6 +2,7 @@
 // The launch of the order by expert: no atomic in global memory, nothing read on the host, the same bits every time.
 #pragma once
 
+#include <concepts>
 #include <heddle/cuda/index_build.hpp>
 #include <heddle/cuda/row_block.cuh>
 #include <limits>
@@ -34,8 +35,8 @@ void launch_index_build_of(index_lists<device_memory> const& lists, std::int32_t
 /// in one. scratch holds `index_build_scratch` numbers of device memory until the kernels are done. Returns at once;
 /// the host reads nothing. Throws, before a launch: `argument` for more pairs than 32 bits can number or more experts
 /// than `most_build_experts`, `shape` for views that do not fit, `workspace` for lists or scratch that are too short.
-inline void launch_index_build(index_lists<device_memory> const& lists, std::span<std::int32_t> scratch,
-                               queue const& on) {
+template <std::same_as<device_memory> Memory>
+void launch_index_build(index_lists<Memory> const& lists, std::span<std::int32_t> scratch, queue const& on) {
   index_t const pairs = lists.ids.count();
   index_t const experts = lists.begins.count() - 1;
   auto const refuse = [&](error_kind kind, std::string what, std::string fix) {
