@@ -40,7 +40,8 @@ template void experts_of<bf16>(cuda::queue const&);
 template void experts_of<f16>(cuda::queue const&);
 
 void numbers(cuda::queue const& on) {
-  by_warps<kernel::token_gate<float, gpu>, kernel::token_gate_grad<float, gpu>,
+  by_warps<kernel::token_gate<float, gpu>, kernel::token_gate_grad<float, gpu>, kernel::mask_silent<bf16, float, gpu>,
+           kernel::mask_silent<float, float, gpu>,
            kernel::power_sum<kernel::power_2, float, gpu>, kernel::power_sum<kernel::power_inf, bf16, gpu>>(on);
   by_blocks<kernel::power_sum<kernel::power_1, float, gpu>>(on);
 }

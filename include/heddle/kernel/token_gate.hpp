@@ -47,5 +47,23 @@ struct mask_padding {
   }
 };
 
+/// y[t] = x[t], 0 where row t of dy is: a factor of a sum of dy[t] x[t] in which rows of nobody count nothing, whatever
+/// stands in them. x and y [T, H], dy [T, E].
+template <real T, real Gradient, class Memory = host_memory>
+struct mask_silent {
+  rows<T const, Memory> x;
+  rows<Gradient const, Memory> dy;
+  rows<T, Memory> y;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t token) const {
+    bool silent = true;
+    for (index_t e = 0; silent && e < dy.row_size(); ++e)
+      silent = static_cast<accumulator_t<Gradient>>(dy(token, e)) == 0;
+    if (silent) fill_row(team, y.row_size(), y.row(token), [](index_t) { return accumulator_t<T>{}; });
+    else copy_row(team, y.row_size(), x.row(token), y.row(token));
+  }
+};
+
 }  // namespace kernel
 }  // namespace heddle::inline HEDDLE_ABI

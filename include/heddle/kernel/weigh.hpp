@@ -161,8 +161,9 @@ struct weigh_grad {
     for (index_t slot = team.rank(); slot < k; slot += team.size()) {
       index_t const id = chosen(row, slot);
       if (id < 0) continue;
-      if constexpr (Rule::score::over_row) dx[id] = score(x[id]) * (of_score(slot) - inner);
-      else dx[id] = of_score(slot) * score.slope(x[id]);
+      Real const ds = of_score(slot);
+      if constexpr (Rule::score::over_row) dx[id] = score(x[id]) * (ds - inner);
+      else dx[id] = ds == Real{} ? Real{} : ds * score.slope(x[id]);  // dropped: also where the slope is no number
     }
   }
 

@@ -84,7 +84,10 @@ template <class Real, class Frame, class X, class Element, class Memory>
 void accumulate(wide_gemm<Real>, Frame& frame, kept<activation<X, Memory>> const& saved,
                 activation<Element, Memory> dy) {
   auto const& gradient = frame.template gradient<gate_role>().weight;
-  auto const x = detail::as<Real>(frame, std::get<0>(saved.values).data);
+  using given = std::remove_const_t<X>;
+  auto const heard = detail::heard_rows<Frame, given, std::remove_const_t<Element>, Memory>(
+      frame, std::get<0>(saved.values).data, dy.data);
+  auto const x = detail::as<Real>(frame, heard);
   detail::add_in<Real>(frame, gradient,
                        [&](matrix<Real, Memory> to) { frame.execution().accumulate_outer(dy.data, x, to); });
 }

@@ -8,6 +8,7 @@
 #include <heddle/kernel/add_bias.hpp>
 #include <heddle/kernel/add_rounded.hpp>
 #include <heddle/kernel/bias_grad.hpp>
+#include <heddle/kernel/token_gate.hpp>
 #include <heddle/layer/bundle.hpp>
 #include <heddle/layer/run_collective.hpp>
 
@@ -39,6 +40,20 @@ void add_in(Frame& frame, view<Element, Extents, Memory> const& gradient, Add co
     add(view<Real, Extents, Memory>{wide.data(), gradient.shape()});
     frame.launch(kernel::add_rounded<Real, Element, Memory>{.x = {wide.data(), flat}, .y = {gradient.data(), flat}}, 1);
   }
+}
+
+}  // namespace detail
+
+namespace detail {
+
+/// What the matrix of a gate is multiplied by, where there are padding tokens: rows without a gradient are zero,
+/// because 0 times what stands in a row of padding may be no number.
+template <class Frame, class X, class Gradient, class Memory>
+rows<X const, Memory> heard_rows(Frame& frame, rows<X const, Memory> x, rows<Gradient const, Memory> dy) {
+  if (frame.inputs.padding.data() == nullptr) return x;
+  auto const y = frame.template scratch_rows<X>(x.template size<tokens>(), x.row_size());
+  frame.launch(kernel::mask_silent<X, Gradient, Memory>{.x = x, .dy = dy, .y = y}, x.template size<tokens>());
+  return y;
 }
 
 }  // namespace detail
@@ -80,7 +95,14 @@ template <class From, class To, class Parameter, class Role, class Frame, class 
 void accumulate(gemm<From, To, Parameter, Role>, Frame& frame, kept<activation<X, Memory>> const& saved,
                 activation<Element, Memory> dy) {
   auto const& gradient = detail::linear_of(frame.template gradient<Role>());
-  frame.execution().accumulate_outer(dy.data, std::get<0>(saved.values).data, gradient.weight);
+  auto const& x = std::get<0>(saved.values).data;
+  if constexpr (std::same_as<Role, gate_role>) {
+    using given = std::remove_const_t<X>;
+    auto const heard = detail::heard_rows<Frame, given, std::remove_const_t<Element>, Memory>(frame, x, dy.data);
+    frame.execution().accumulate_outer(dy.data, heard, gradient.weight);
+  } else {
+    frame.execution().accumulate_outer(dy.data, x, gradient.weight);
+  }
 }
 
 // -- add_bias | bias_grad

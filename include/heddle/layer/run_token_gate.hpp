@@ -40,10 +40,10 @@ auto run(mask_padding<At>, Frame& frame, activation<Element, Memory> x) {
                     " tokens",
                 "give one entry for every token of the rank");
   }
-  if (padding.data() == nullptr) return activation<value, Memory>{detail::writable(frame, x)};
+  if (padding.data() == nullptr) return x;
   auto const y = detail::place_for(frame, x);
   frame.launch(kernel::mask_padding<value, Memory>{.x = x.data, .padding = padding, .y = y}, height);
-  return activation<value, Memory>{y, x.full_hidden};
+  return activation<Element, Memory>{y, x.full_hidden};
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

@@ -77,12 +77,13 @@ struct shared_ends {
 };
 template <class Group>
 struct shared_ends<Group, replicated> {
-  using enter = sequence<copy<Group>>;
+  using enter = sequence<mask_padding<placement<on<Group, replicated>>>, copy<Group>>;
   using leave = sequence<all_reduce<Group>, mask_padding<>>;
 };
 template <class Group, class Partition>
 struct shared_ends<Group, sharded<tokens, Partition>> {
-  using enter = sequence<all_gather<Group, tokens, Partition>>;
+  using enter =
+      sequence<mask_padding<placement<on<Group, sharded<tokens, Partition>>>>, all_gather<Group, tokens, Partition>>;
   using leave = sequence<reduce_scatter<Group, tokens, Partition>, mask_padding<>>;
 };
 
@@ -92,7 +93,8 @@ struct shared_ends<Group, sharded<tokens, Partition>> {
 /// not (DeepSeek-V3, Llama 4). Without `TensorParallel` weights are whole on every rank. With it the matrices are cut
 /// over that group as `fc1_weight` and `fc2_weight` say (the gate's row is not), outputs are summed over it, and
 /// `Tokens` says how tokens lie on it: `replicated`, or `sharded<tokens, ...>`, then they are gathered and the sums
-/// dealt out again (Megatron's shared experts). Rows of padding tokens are zero.
+/// dealt out again (Megatron's shared experts). Rows of padding tokens are zero, going in, so that no number in them
+/// has a part in any gradient, and coming out.
 template <class Activation = sequence<glu<silu>>, bool Gated = false, class TensorParallel = void,
           class Tokens = replicated>
 struct shared_expert {
@@ -118,7 +120,8 @@ struct shared_expert<Activation, Gated, void, Tokens> {
   using fc1_weight = placement<>;
   using fc2_weight = placement<>;
   using forward =
-      concat_t<typename detail::shared_body<detail::whole_shared<Activation>, Gated>::type, sequence<mask_padding<>>>;
+      concat_t<sequence<mask_padding<>>, typename detail::shared_body<detail::whole_shared<Activation>, Gated>::type,
+               sequence<mask_padding<>>>;
   using backward = conjugate_t<forward>;
 };
 

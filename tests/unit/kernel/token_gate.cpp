@@ -54,3 +54,25 @@ TEST_CASE_TEMPLATE("mask_padding: rows of padding tokens are zero, also where th
     sample::launch(kernel::mask_padding<T>{sample::rows_of(x, 4, 0), mask, sample::rows_of(y, 4, 0)}, 4, lanes);
   }
 }
+
+TEST_CASE_TEMPLATE("mask_silent: rows without a gradient are zero whatever stands in them, all others stay", T, float,
+                   double, bf16, f16) {
+  for (int const lanes : {0, 3}) {
+    auto x = sample::numbers<T>(4 * 5, 6);
+    auto const before = x;
+    x[7] = static_cast<T>(std::nanf(""));
+    std::vector<double> dy(12, 0.0);
+    dy[0] = 2;
+    dy[8] = 1e-300;  // a gradient, however small
+    dy[9] = std::nan("");
+    std::vector<T> y(20, static_cast<T>(7.0F));
+    sample::launch(
+        kernel::mask_silent<T, double>{sample::rows_of(x, 4, 5), sample::rows_of(dy, 4, 3), sample::rows_of(y, 4, 5)},
+        4, lanes);
+    for (std::size_t i = 0; i < 20; ++i)
+      CHECK(static_cast<double>(y[i]) == (i / 5 == 1 ? 0 : static_cast<double>(before[i])));
+    sample::launch(
+        kernel::mask_silent<T, double>{sample::rows_of(x, 4, 0), sample::rows_of(dy, 4, 0), sample::rows_of(y, 4, 0)},
+        4, lanes);
+  }
+}

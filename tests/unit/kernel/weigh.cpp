@@ -169,3 +169,24 @@ TEST_CASE("weigh: a padding token of NaN has weights and gradients of zero") {
   CHECK(weights == std::vector<float>{0, 0});
   CHECK(dlogits == std::vector<float>{0, 0, 0});
 }
+
+TEST_CASE("weigh_grad: a dropped choice has no gradient, also where its score is no number") {
+  float const nan = std::nanf("");
+  auto const check = [&]<class Score>(Score) {
+    std::vector<float> logits{nan, 1, 2};
+    std::vector<std::int32_t> ids{1, 0}, kept{1, -1};
+    std::vector<float> dweights{1, 1}, dlogits{9, 9, 9};
+    using rule = kernel::routing_rule<Score, kernel::score_order::pre, false, kernel::group_score::none>;
+    sample::launch(kernel::weigh_grad<rule, float>{.logits = sample::rows_of(logits, 1, 3),
+                                                   .chosen = sample::slots_of(ids, 1, 2),
+                                                   .kept = sample::slots_of(kept, 1, 2),
+                                                   .dweights = sample::slots_of(dweights, 1, 2),
+                                                   .dlogits = sample::rows_of(dlogits, 1, 3)},
+                   1);
+    CHECK(dlogits[0] == 0);
+    CHECK(dlogits[1] > 0);
+    CHECK(dlogits[2] == 0);
+  };
+  check(kernel::sigmoid_score{});
+  check(kernel::sqrtsoftplus_score{});
+}
