@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "judge.hpp"
 
-#include <cmath>
+#include "../support/relative.hpp"
+
 #include <heddle/checkpoint/open.hpp>
 #include <heddle/checkpoint/read.hpp>
 #include <heddle/checkpoint/write.hpp>
@@ -18,15 +19,17 @@ struct expected {
   dtype type;
   shape_t shape;
   std::vector<double> values;
+  double size = 0;  ///< as the oracle measures it
 };
 
 std::map<std::string, expected> expected_of(oracle::layer const& of, oracle::result const& is, dtype type) {
   std::map<std::string, expected> all;
   auto const whole = [&](std::string const& name, shape_t shape, oracle::indices_t const& values) {
-    all[name] = {dtype::i64, std::move(shape), {values.begin(), values.end()}};
+    all[name] = {dtype::i64, std::move(shape), {values.begin(), values.end()}, 0};
   };
   auto const real = [&](std::string const& name, shape_t shape, std::vector<double> values) {
-    all[name] = {type, std::move(shape), std::move(values)};
+    auto const size = is.sizes.find(name);
+    all[name] = {type, std::move(shape), std::move(values), size == is.sizes.end() ? 0 : size->second};
   };
   whole("indices", is.weights.shape, is.indices);
   whole("tokens_per_expert", {of.experts()}, is.tokens_per_expert);
@@ -55,15 +58,7 @@ std::vector<double> values_of(heddle::checkpoint::archive const& file, std::stri
 
 std::string difference(std::vector<double> const& got, expected const& wanted) {
   double const tolerance = wanted.type == dtype::i64 ? 0 : wanted.type == dtype::f64 ? 1e-10 : 2e-5;
-  double scale = 1;
-  for (double const value : wanted.values) scale = std::max(scale, std::isfinite(value) ? std::abs(value) : 0);
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    bool const same = got[i] == wanted.values[i] || (std::isnan(got[i]) && std::isnan(wanted.values[i]));
-    if (same || std::abs(got[i] - wanted.values[i]) <= tolerance * scale) continue;
-    return "[" + std::to_string(i) + "] is " + std::to_string(got[i]) + ", expected " +
-           std::to_string(wanted.values[i]);
-  }
-  return {};
+  return support::relative_difference(got, wanted.values, tolerance, wanted.size);
 }
 
 }  // namespace

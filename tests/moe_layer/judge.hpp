@@ -13,7 +13,7 @@ namespace judge {
 void write_expected(std::string const& path, oracle::layer const& of, oracle::result const& is, heddle::dtype type);
 
 /// What is wrong with the file, empty where nothing is: its tensors, their types and shapes, integers exactly, floats
-/// within 2e-5 (F32) or 1e-10 (F64) of the largest value of the tensor, or of 1 where that is smaller.
+/// within 2e-5 (F32) or 1e-10 (F64) by the measure of relative.hpp. The sizes are those of `measured_layer`.
 [[nodiscard]] std::string complaint(std::string const& path, oracle::layer const& of, oracle::result const& is,
                                     heddle::dtype type);
 

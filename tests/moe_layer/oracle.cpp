@@ -54,7 +54,7 @@ void agrees(oracle::layer of, dtype type, mesh const& on, std::string const& pol
   process::result const done = process::moe_layer("--in " + in + " --out " + out + " " + arguments);
   REQUIRE_MESSAGE(done.code == 0, done.err);
   CHECK(done.err.empty());
-  CHECK(judge::complaint(out, of, oracle::run_layer(of, on.ranks), type) == "");
+  CHECK(judge::complaint(out, of, oracle::measured_layer(of, on.ranks), type) == "");
 }
 
 /// A layer whose decisions on so many ranks are clear enough for `type`.

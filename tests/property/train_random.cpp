@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Members of the compiled policies, drawn by number, against the oracle: outputs, counts, losses and all gradients.
 // HEDDLE_TRAIN_MEMBERS says how many (300), HEDDLE_TRAIN_FIRST from which number on (1).
+#include "../support/relative.hpp"
 #include "../support/train_draw.hpp"
 
 #include <array>
@@ -161,10 +162,9 @@ TEST_CASE("one number that is off is seen, of any tensor, and one count") {
     CHECK(train::difference(right, right, 0) == "");
     for (auto const& [name, values] : right.reals) {
       for (std::size_t i = 0; i < values.size(); i += 1 + values.size() / 3) {
-        double scale = name.starts_with("grad.") ? 1 : 1e-3;
-        for (double const value : values) scale = std::max(scale, std::abs(value));
+        double const scale = support::scale_of(values, right.sizes.at(name));
         train::outcome wrong = right;
-        wrong.reals[name][i] += 1.5 * tolerance_of(of) * scale;
+        wrong.reals[name][i] += 1.5 * tolerance_of(of) * (scale > 0 ? scale : 1e-30);  // zeros are zeros
         CHECK(train::difference(wrong, right, tolerance_of(of)) != "");
         CHECK(train::other_bits(wrong, right) == name);
         wrong.reals[name][i] = std::numeric_limits<double>::quiet_NaN();
@@ -181,5 +181,82 @@ TEST_CASE("one number that is off is seen, of any tensor, and one count") {
       CHECK(train::difference(wrong, right, tolerance_of(of)) != "");
     }
     CHECK(train::difference({.problem = "a rank throws"}, right, 1) == "a rank throws");
+  }
+}
+
+TEST_CASE("a ten-thousandth of numbers that are small is seen") {
+  oracle::sizes const sizes{.tokens = 8, .hidden = 6, .experts = 24, .width = 4, .router_bias = true};
+  member of{.expert = 2, .wide = false, .cuts = {0, 8}};  // weights at the output
+  of.layer = oracle::filled(sizes, {.top_k = 3, .scale = 0.25, .aux_loss_coeff = 1e-3, .z_loss_coeff = 1e-3}, 3);
+  for (double& value : of.layer.tensors.at("grad_output").data) value /= 64;
+  train::outcome const right = train::expected(of);
+  CHECK(train::difference(train::run(of), right, tolerance_of(of)) == "");
+  for (auto const& [name, values] : right.reals) {
+    CAPTURE(name);
+    if (name == "expert_bias.updated") continue;  // zeros
+    double const largest = support::scale_of(values);
+    CHECK(largest > 0);
+    if (name == "weights") CHECK(largest < 0.1);
+    if (name.starts_with("loss") || name.starts_with("grad")) CHECK(largest < 0.5);
+    CHECK(right.sizes.at(name) < 4 * largest);
+    train::outcome wrong = right;
+    for (double& value : wrong.reals[name]) value *= 1 + 1e-4;
+    CHECK(train::difference(wrong, right, tolerance_of(of)) != "");
+  }
+}
+
+TEST_CASE("where terms cancel to nothing a gradient is measured by them") {
+  oracle::sizes const sizes{.tokens = 6, .hidden = 4, .experts = 5};
+  for (bool const wide : {false, true}) {
+    member of{.expert = 2, .wide = wide, .cuts = {0, 6}};
+    of.layer = oracle::filled(sizes, {.top_k = 1, .normalize = true}, 5);  // the weight is 1, whatever the router says
+    train::outcome right = train::expected(of);
+    double const largest = support::scale_of(right.reals.at("grad.router.weight"));
+    double const size = right.sizes.at("grad.router.weight");
+    CHECK(largest < 1e-14);
+    CHECK(size > 0.01);
+    CHECK(size < 100);
+    CHECK(train::difference(train::run(of), right, tolerance_of(of)) == "");
+    right.reals["grad.router.weight"][2] += 2 * tolerance_of(of) * size;
+    CHECK(train::difference(train::run(of), right, tolerance_of(of)) != "");
+  }
+}
+
+TEST_CASE("what stands in the rows of padding tokens has no part in anything") {
+  oracle::sizes const sizes{.tokens = 9,
+                            .hidden = 4,
+                            .experts = 5,
+                            .shared = 2,
+                            .router_bias = true,
+                            .shared_expert = true,
+                            .shared_gate = true};
+  struct mesh {
+    int ranks, tp, ep, etp;
+  };
+  for (mesh const& on : {mesh{1, 0, 1, 1}, mesh{4, 0, 2, 2}, mesh{4, 2, 4, 1}, mesh{6, 3, 2, 1}}) {
+    for (int dispatcher = 0; dispatcher < train::dispatchers; ++dispatcher) {
+      member of{.ranks = on.ranks, .ep = on.ep, .etp = on.etp, .dispatcher = dispatcher, .expert = 2};
+      if (of.everywhere()) continue;  // takes no shared expert
+      of.dense = on.tp > 0;
+      of.tp = std::max(1, on.tp);
+      of.delayed = dispatcher % 2 == 0;
+      of.layer = oracle::filled(sizes, {.top_k = 2, .normalize = true, .aux_loss_coeff = 0.5, .z_loss_coeff = 0.5}, 4);
+      of.layer.padding.assign(9, false);
+      of.cuts = {0};
+      int const chunks = on.ranks / of.tp;
+      for (int c = 1; c <= chunks; ++c) of.cuts.push_back(9 * c / chunks);
+      for (std::size_t const token : {1U, 4U, 8U}) {
+        of.layer.padding[token] = true;
+        for (char const* const name : {"hidden", "grad_output"})
+          oracle::row(of.layer.tensors.at(name), static_cast<index_t>(token))[token % 4] =
+              std::numeric_limits<double>::quiet_NaN();
+      }
+      train::outcome const wanted = train::expected(of);
+      for (auto const& [name, values] : wanted.reals) {
+        for (double const value : values) REQUIRE(std::isfinite(value));
+      }
+      CAPTURE(of.text());
+      CHECK(train::difference(train::run(of), wanted, tolerance_of(of)) == "");
+    }
   }
 }

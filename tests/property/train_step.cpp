@@ -2,6 +2,7 @@
 // Runs a step on ranks, part after part, and puts together what they have.
 #include "../support/train_step.hpp"
 
+#include "../support/relative.hpp"
 #include "../support/train_parts.hpp"
 
 #include <heddle/expert/glu_expert.hpp>
@@ -465,7 +466,7 @@ outcome run(member const& of) {
 }
 
 outcome expected(member const& of) {
-  oracle::result const is = oracle::run_layer(of.layer, of.chunks());
+  oracle::result const is = oracle::measured_layer(of.layer, of.chunks());
   outcome result{.reals = {{"output", is.output.data},
                            {"weights", is.weights.data},
                            {"loss.aux", {is.aux}},
@@ -473,7 +474,8 @@ outcome expected(member const& of) {
                            {"expert_bias.updated", is.updated_bias}},
                  .counts = {{"indices", is.indices},
                             {"tokens_per_expert", is.tokens_per_expert},
-                            {"dropped_per_expert", is.dropped_per_expert}}};
+                            {"dropped_per_expert", is.dropped_per_expert}},
+                 .sizes = is.sizes};
   for (auto const& [name, gradient] : is.gradients) result.reals["grad." + name] = gradient.data;
   return result;
 }
@@ -489,18 +491,9 @@ std::string difference(outcome const& got, outcome const& wanted, double toleran
   }
   for (auto const& [name, values] : wanted.reals) {
     auto const found = got.reals.find(name);
-    if (found == got.reals.end() || found->second.size() != values.size()) return name + " has another size";
-    double scale = name.starts_with("grad.") ? 1 : 1e-3;  // gradients may be sums that cancel
-    for (double const value : values) scale = std::max(scale, std::isfinite(value) ? std::abs(value) : 0);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      double const is = found->second[i];
-      bool const same = is == values[i] || (std::isnan(is) && std::isnan(values[i]));
-      if (same || std::abs(is - values[i]) <= tolerance * scale) continue;
-      char line[160];
-      static_cast<void>(std::snprintf(line, sizeof line, "%s[%zu] is %.17g for %.17g, off by %.3g of %.3g",
-                                      name.c_str(), i, is, values[i], std::abs(is - values[i]), scale));
-      return line;
-    }
+    if (found == got.reals.end()) return "there are no " + name;
+    std::string const wrong = support::relative_difference(found->second, values, tolerance, wanted.sizes.at(name));
+    if (!wrong.empty()) return name + wrong;
   }
   return {};
 }

@@ -54,7 +54,7 @@ struct sum_over<heddle::placement<Entries...>> {
   }
 };
 
-/// Differences relative to the largest number of the dense tensor, or to 1.
+/// Differences relative to the largest number of the dense tensor.
 class gradient_judge {
  public:
   struct share {
@@ -70,16 +70,10 @@ class gradient_judge {
   /// What `rank` has of `dense`, of which it should have `part`.
   void compare(std::string const& name, std::vector<double> const& got, tensor const& dense, box const& part) {
     auto const expected = cut<double>(dense, part);
-    double scale = 1;
-    for (double const value : dense.data) scale = std::max(scale, std::abs(value));
-    double largest = got.size() == expected.size() ? 0 : std::numeric_limits<double>::infinity();
-    for (std::size_t i = 0; i < got.size() && i < expected.size(); ++i) {
-      double const off = std::abs(got[i] - expected[i]) / scale;
-      largest = off == off ? std::max(largest, off) : std::numeric_limits<double>::infinity();
-    }
+    double const off = relative_off(got, expected, scale_of(dense.data));
     std::lock_guard const lock{mutex_};
-    if (largest > worst_) {
-      worst_ = largest;
+    if (off > worst_) {
+      worst_ = off;
       worst_name_ = name;
     }
   }

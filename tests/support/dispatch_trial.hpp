@@ -5,6 +5,7 @@
 
 #include "moe_oracle.hpp"
 #include "moe_trial.hpp"
+#include "relative.hpp"
 
 #include <heddle/layer/backward.hpp>
 
@@ -122,18 +123,9 @@ template <class Dispatcher, heddle::weight_at At>
 using dispatched_layer =
     heddle::expert_parallel<route_like_mixtral, Dispatcher, heddle::glu_expert<heddle::grouped>, At>;
 
-/// The largest difference of two lists, in parts of the largest value where that is above 1; infinite where they are
-/// not of one length.
-inline double off_by(std::vector<float> const& got, std::vector<double> const& expected) {
-  if (got.size() != expected.size()) return std::numeric_limits<double>::infinity();
-  double largest = 0;
-  double scale = 1;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    double const off = std::abs(static_cast<double>(got[i]) - expected[i]);
-    largest = off <= largest ? largest : off == off ? off : std::numeric_limits<double>::infinity();
-    scale = std::max(scale, std::abs(expected[i]));
-  }
-  return largest / scale;
+/// The largest difference of two lists, `expected` being a part of a tensor of this size.
+inline double off_by(std::vector<float> const& got, std::vector<double> const& expected, double size) {
+  return relative_off({got.begin(), got.end()}, expected, size);
 }
 
 /// "" where outputs and gradients of tokens are the oracle's.
@@ -149,13 +141,15 @@ inline std::string unlike_oracle(dispatched_ranks const& got, split_of const& sp
                                    .normalize = true,
                                    .scale = data.layer.scale,
                                    .weight_at_input = at == heddle::weight_at::input}};
-  oracle::result const expected = oracle::run_layer(layer);
+  oracle::result const expected = oracle::measured_layer(layer);
+  double const y_size = scale_of(expected.output.data, expected.sizes.at("output"));
+  double const dx_size = scale_of(expected.gradients.at("hidden").data, expected.sizes.at("grad.hidden"));
   for (int rank = 0; rank < split.ranks; ++rank) {
     box part = box::all(data.x.shape);
     part.axes[0] = {dealt_unevenly(data.x[0], split.ranks, rank)};
     dispatched const& own = got.ranks[static_cast<std::size_t>(rank)];
-    double const y = off_by(own.y, cut<double>(expected.output, part));
-    double const dx = off_by(own.dx, cut<double>(expected.gradients.at("hidden"), part));
+    double const y = off_by(own.y, cut<double>(expected.output, part), y_size);
+    double const dx = off_by(own.dx, cut<double>(expected.gradients.at("hidden"), part), dx_size);
     if (!(y <= tolerance) || !(dx <= tolerance))
       return split.text() + ": rank " + std::to_string(rank) + " is off by " + std::to_string(y) + " and " +
              std::to_string(dx);
@@ -167,17 +161,19 @@ inline std::string unlike_oracle(dispatched_ranks const& got, split_of const& sp
 inline std::string unlike(dispatched_ranks const& got, dispatched_ranks const& model, split_of const& split,
                           double tolerance = 0) {
   if (!got.problem.empty()) return got.problem;
-  for (std::size_t rank = 0; rank < got.ranks.size(); ++rank) {
-    dispatched const& a = got.ranks[rank];
-    dispatched const& b = model.ranks[rank];
-    std::tuple<char const*, std::vector<float> const*, std::vector<float> const*> const lists[] = {
-        {"y", &a.y, &b.y},
-        {"dx", &a.dx, &b.dx},
-        {"gate", &a.gate, &b.gate},
-        {"fc1", &a.fc1, &b.fc1},
-        {"fc2", &a.fc2, &b.fc2}};
-    for (auto const& [name, x, y] : lists) {
-      bool const good = tolerance == 0 ? same_bits(*x, *y) : off_by(*x, {y->begin(), y->end()}) <= tolerance;
+  using list = std::vector<float> dispatched::*;
+  std::pair<char const*, list> const lists[] = {{"y", &dispatched::y},
+                                                {"dx", &dispatched::dx},
+                                                {"gate", &dispatched::gate},
+                                                {"fc1", &dispatched::fc1},
+                                                {"fc2", &dispatched::fc2}};
+  for (auto const& [name, values] : lists) {
+    double size = 0;  // of what all ranks have
+    for (dispatched const& each : model.ranks) size = scale_of({(each.*values).begin(), (each.*values).end()}, size);
+    for (std::size_t rank = 0; rank < got.ranks.size(); ++rank) {
+      std::vector<float> const& x = got.ranks[rank].*values;
+      std::vector<float> const& y = model.ranks[rank].*values;
+      bool const good = tolerance == 0 ? same_bits(x, y) : off_by(x, {y.begin(), y.end()}, size) <= tolerance;
       if (!good) return split.text() + ": rank " + std::to_string(rank) + " differs in " + name;
     }
   }

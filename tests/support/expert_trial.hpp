@@ -6,6 +6,7 @@
 
 #include "oracle_draw.hpp"
 #include "ranks.hpp"
+#include "relative.hpp"
 
 #include <heddle/dispatcher/all_to_all.hpp>
 #include <heddle/dispatcher/masked.hpp>
@@ -202,19 +203,20 @@ class expert_trial {
     return result;
   }
 
-  /// What is wrong with a run: empty, or the first tensor that differs by more than `tolerance`, relative to its
-  /// largest element.
+  /// What is wrong with a run: empty, or the first tensor that differs by more than `tolerance` by the measure of
+  /// relative.hpp.
   [[nodiscard]] std::string judge(expert_run<T> const& run, heddle::weight_at at, double tolerance) const {
     if (!run.problem.empty()) return run.problem;
     oracle::layer layer = layer_;
     layer.is.weight_at_input = at == heddle::weight_at::input;
-    oracle::result const want = oracle::run{layer, 1}.is();
-    std::string problem = compare(run, "output", want.output, tolerance);
+    oracle::result const want = oracle::measured_layer(layer);
+    std::string problem = compare(run, "output", want.output, tolerance, want.sizes.at("output"));
     for (auto const& [name, gradient] : want.gradients) {
-      if (name == "hidden" || name == "router.weight") problem += compare(run, name, gradient, tolerance);
+      double const size = want.sizes.at("grad." + name);
+      if (name == "hidden" || name == "router.weight") problem += compare(run, name, gradient, tolerance, size);
       else
-        problem +=
-            compare(run, name, to_policy<Layout, Order>(gradient, gated && name.starts_with("gate_up")), tolerance);
+        problem += compare(run, name, to_policy<Layout, Order>(gradient, gated && name.starts_with("gate_up")),
+                           tolerance, size);
     }
     return problem;
   }
@@ -281,18 +283,15 @@ class expert_trial {
     weights.route_scale = static_cast<float>(layer_.is.scale);
     return weights;
   }
-  static std::string compare(expert_run<T> const& run, std::string const& name, tensor const& want, double tolerance) {
+  static std::string compare(expert_run<T> const& run, std::string const& name, tensor const& want, double tolerance,
+                             double size) {
     auto const found = run.tensors.find(name);
     if (want.data.empty()) return {};
     if (found == run.tensors.end()) return "no " + name + "; ";
-    double size = 1e-3;
-    for (double const value : want.data) size = std::max(size, std::abs(value));
-    double off = 0;
-    for (std::size_t i = 0; i < want.data.size(); ++i) {
-      double const difference = std::abs(as_double(found->second[i]) - want.data[i]);
-      off = difference <= off ? off : difference == difference ? difference : size * 1e9;
-    }
-    return off <= tolerance * size ? "" : name + " is off by " + std::to_string(off / size) + "; ";
+    std::vector<double> values;
+    for (auto const value : found->second) values.push_back(as_double(value));
+    std::string const wrong = relative_difference(values, want.data, tolerance, size);
+    return wrong.empty() ? wrong : name + wrong + "; ";
   }
 
   oracle::layer layer_;

@@ -118,12 +118,9 @@ struct moe_run {
   std::string problem{};
 
   [[nodiscard]] double difference(tensor const& dense) const {
-    double largest = rows.size() == dense.data.size() ? 0 : std::numeric_limits<double>::infinity();
-    for (std::size_t i = 0; i < rows.size() && i < dense.data.size(); ++i) {
-      double const off = std::abs(as_double(rows[i]) - dense.data[i]);
-      largest = off <= largest ? largest : off == off ? off : std::numeric_limits<double>::infinity();
-    }
-    return largest;
+    std::vector<double> values;
+    for (T const value : rows) values.push_back(as_double(value));
+    return relative_off(values, dense.data);
   }
 };
 

@@ -2,6 +2,7 @@
 // What the oracle of a mixture-of-experts layer is told: the same words as the configuration of examples/moe_layer.
 #pragma once
 
+#include "measured.hpp"
 #include "tensors.hpp"
 
 #include <algorithm>
@@ -67,18 +68,47 @@ struct layer {
   }
 };
 
+/// A tensor of numbers that may be measured.
+template <class Real>
+struct array {
+  heddle::shape_t shape;
+  std::vector<Real> data;
+
+  explicit array(heddle::shape_t of = {0})
+      : shape{std::move(of)}, data(static_cast<std::size_t>(support::count_of(shape))) {}
+  [[nodiscard]] index_t operator[](std::size_t axis) const { return shape[axis]; }
+  [[nodiscard]] tensor values() const {
+    tensor result{shape, {}};
+    for (Real const& each : data) result.data.push_back(value_of(each));
+    return result;
+  }
+  /// The largest size of its numbers, as far as they are numbers.
+  [[nodiscard]] double size() const {
+    double largest = 0;
+    for (Real const& each : data) {
+      if (std::isfinite(size_of(each))) largest = std::max(largest, size_of(each));
+    }
+    return largest;
+  }
+};
+
 inline tensor zeros(heddle::shape_t const& shape) {
   return {shape, numbers(static_cast<std::size_t>(support::count_of(shape)))};
 }
 /// Row i of a tensor seen as [first axis, the rest].
-inline double const* row(tensor const& x, index_t i) {
-  return x.data.data() + i * (x[0] == 0 ? 0 : static_cast<index_t>(x.data.size()) / x[0]);
-}
-inline double* row(tensor& x, index_t i) {
+template <class Tensor>
+auto* row(Tensor& x, index_t i) {
   return x.data.data() + i * (x[0] == 0 ? 0 : static_cast<index_t>(x.data.size()) / x[0]);
 }
 
 inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
+
+template <class Real>
+numbers values_of(std::vector<Real> const& from) {
+  numbers values;
+  for (Real const& each : from) values.push_back(value_of(each));
+  return values;
+}
 
 /// The places of `values` by falling value; equal ones by place, NaN last.
 inline indices_t ranked(numbers const& values) {

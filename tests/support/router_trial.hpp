@@ -5,6 +5,7 @@
 
 #include "oracle_draw.hpp"
 #include "ranks.hpp"
+#include "relative.hpp"
 
 #include <heddle/layer/backward.hpp>
 #include <heddle/layer/reduce_gradients.hpp>
@@ -23,7 +24,8 @@ struct routed_batch {
   std::vector<std::int64_t> ids;
   std::vector<double> weights, dhidden, dgate, dbias;
   std::vector<index_t> kept, dropped;
-  std::vector<double> aux, z;  ///< of every rank
+  std::vector<double> aux, z;             ///< of every rank
+  std::map<std::string, double> sizes{};  ///< of the oracle's numbers
 
   void add(std::vector<index_t>& to, std::span<index_t const> counts) {
     if (to.empty()) to.resize(counts.size());
@@ -130,35 +132,44 @@ routed_batch run_router(expert_grid const& grid, oracle::layer const& of, std::v
 inline routed_batch oracle_router(oracle::layer const& of, std::vector<double> const& dweights, index_t chunks) {
   using oracle::at;
   auto const& is = of.is;
-  oracle::routing const to = oracle::route(of, chunks);
-  oracle::losses const with = oracle::losses_of(of, to);
+  using real = oracle::measured;
+  oracle::routing_of<real> const to = oracle::route<real>(of, chunks);
+  oracle::loss_terms<real> const with = oracle::losses_of(of, to);
   routed_batch batch;
   for (index_t const id : to.indices) batch.ids.push_back(id);
-  batch.weights = to.weights.data;
   batch.kept = to.kept;
   batch.dropped = to.dropped;
-  batch.aux = {with.aux};
-  batch.z = {with.z};
   index_t const width = of.hidden();
-  batch.dhidden.resize(at(of.tokens() * width));
-  batch.dgate.resize(at(of.experts() * width));
-  if (of.find("router.bias") != nullptr) batch.dbias.resize(at(of.experts()));
+  oracle::array<real> dhidden{{of.tokens(), width}}, dgate{{of.experts(), width}}, dbias{{0}}, weights{{0}};
+  if (of.find("router.bias") != nullptr) dbias = oracle::array<real>{{of.experts()}};
+  weights.data = to.weights;
   for (index_t t = 0; t < of.tokens(); ++t) {
     if (!of.valid(t)) continue;
-    std::vector<double> dw;
+    std::vector<real> dw;
     for (index_t k = t * is.top_k; k < (t + 1) * is.top_k; ++k)
-      dw.push_back(to.indices[at(k)] < 0 ? 0 : dweights[at(k)]);
+      dw.emplace_back(to.indices[at(k)] < 0 ? 0 : dweights[at(k)]);
     auto dz = oracle::token_weights_gradient(is, to.logits[at(t)], to.scores[at(t)], to.chosen.data() + t * is.top_k,
                                              dw.data());
     for (index_t e = 0; e < of.experts(); ++e) {
       dz[at(e)] += with.dlogits[at(t)][at(e)];
-      if (!batch.dbias.empty()) batch.dbias[at(e)] += dz[at(e)];
+      if (!dbias.data.empty()) dbias.data[at(e)] += dz[at(e)];
       for (index_t h = 0; h < width; ++h) {
-        batch.dgate[at(e * width + h)] += dz[at(e)] * oracle::row(of.at("hidden"), t)[h];
-        batch.dhidden[at(t * width + h)] += dz[at(e)] * oracle::row(of.at("router.weight"), e)[h];
+        oracle::row(dgate, e)[h] += dz[at(e)] * oracle::row(of.at("hidden"), t)[h];
+        oracle::row(dhidden, t)[h] += dz[at(e)] * oracle::row(of.at("router.weight"), e)[h];
       }
     }
   }
+  batch.aux = {value_of(with.aux)};
+  batch.z = {value_of(with.z)};
+  batch.sizes = {{"aux", size_of(with.aux)}, {"z", size_of(with.z)}};
+  auto const put = [&](char const* name, std::vector<double>& to_list, oracle::array<real> const& from) {
+    to_list = oracle::values_of(from.data);
+    batch.sizes[name] = from.size();
+  };
+  put("weights", batch.weights, weights);
+  put("dhidden", batch.dhidden, dhidden);
+  put("dgate", batch.dgate, dgate);
+  put("dbias", batch.dbias, dbias);
   return batch;
 }
 
@@ -168,21 +179,17 @@ inline double margin_of_router(oracle::layer const& of, index_t chunks) {
   return std::min(to.margin, oracle::losses_of(of, to).margin);
 }
 
-/// How two batches differ: nothing, or the first thing that does, by more than `tolerance` of the largest number.
+/// How two batches differ: nothing, or the first thing that does, by more than `tolerance` by the measure of
+/// relative.hpp.
 inline std::string difference(routed_batch const& got, routed_batch const& wanted, double tolerance) {
   std::string found;
   auto const complain = [&](std::string const& what) {
     if (found.empty()) found = what;
   };
   auto const reals = [&](std::string const& name, std::vector<double> const& a, std::vector<double> const& b) {
-    if (a.size() != b.size())
-      return complain(name + ": " + std::to_string(a.size()) + " for " + std::to_string(b.size()));
-    double scale = 1;
-    for (double const value : b) scale = std::max(scale, std::abs(value));
-    for (std::size_t i = 0; i < b.size(); ++i) {
-      if (!(std::abs(a[i] - b[i]) <= tolerance * scale))
-        complain(name + "[" + std::to_string(i) + "] is " + std::to_string(a[i]) + " for " + std::to_string(b[i]));
-    }
+    auto const size = wanted.sizes.find(name);  // what ranks have has none
+    std::string const wrong = relative_difference(a, b, tolerance, size == wanted.sizes.end() ? 0 : size->second);
+    if (!wrong.empty()) complain(name + wrong);
   };
   if (got.ids != wanted.ids) complain("ids");
   reals("weights", got.weights, wanted.weights);

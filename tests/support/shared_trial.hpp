@@ -5,6 +5,7 @@
 
 #include "oracle_draw.hpp"
 #include "ranks.hpp"
+#include "relative.hpp"
 
 #include <heddle/host/lane.hpp>
 #include <heddle/layer/backward.hpp>
@@ -199,24 +200,20 @@ shared_run<T> run_shared(oracle::layer const& layer, shared_mesh const& mesh, se
   return result;
 }
 
-/// The largest difference to the oracle, relative to the largest number of the tensor or to 1.
+/// The largest difference to the oracle, by the measure of relative.hpp.
 template <class T>
 double difference(shared_run<T> const& run, oracle::layer const& layer) {
-  oracle::result const want = oracle::run_layer(layer);
+  oracle::result const want = oracle::measured_layer(layer);
   std::size_t const tensors = layer.tensors.size();  // grad_output is no result, the output is one
   double largest = 0;
   for (auto const& rank : run) {
     if (rank.size() != tensors) return std::numeric_limits<double>::infinity();
     for (auto const& part : rank) {
       tensor const& whole = part.name == "output" ? want.output : want.gradients.at(part.name);
-      auto const expected = cut<double>(whole, part.own);
-      if (expected.size() != part.values.size()) return std::numeric_limits<double>::infinity();
-      double scale = 1;
-      for (double const value : whole.data) scale = std::max(scale, std::abs(value));
-      for (std::size_t i = 0; i < expected.size(); ++i) {
-        double const off = std::abs(as_double(part.values[i]) - expected[i]) / scale;
-        largest = off <= largest ? largest : off == off ? off : std::numeric_limits<double>::infinity();
-      }
+      double const size = want.sizes.at(part.name == "output" ? part.name : "grad." + part.name);
+      std::vector<double> values;
+      for (T const value : part.values) values.push_back(as_double(value));
+      largest = std::max(largest, relative_off(values, cut<double>(whole, part.own), scale_of(whole.data, size)));
     }
   }
   return largest;

@@ -4,6 +4,7 @@
 
 #include "dense.hpp"
 #include "ranks.hpp"
+#include "relative.hpp"
 
 #include <heddle/layer/forward.hpp>
 #include <heddle/style/embedding.hpp>
@@ -49,7 +50,8 @@ struct cut_by {
   }
 };
 
-/// The largest difference to the dense result over all ranks, and what went wrong besides.
+/// The largest difference to the dense result over all ranks, relative to its largest number, and what went wrong
+/// besides.
 struct outcome {
   double difference = 0;
   std::string problem{};
@@ -65,14 +67,12 @@ class judgement {
     using value = std::remove_const_t<T>;
     auto const expected = cut<double>(dense, part);
     shape_t const shape{got.template size<heddle::tokens>(), got.template size<heddle::hidden>()};
-    double largest = 0;
-    for (std::size_t i = 0; shape == part.shape() && i < expected.size(); ++i) {
-      double const off = std::abs(as_double<value>(got.data()[i]) - expected[i]);
-      largest = off <= largest ? largest : off;  // a NaN stays
-      if (off != off) largest = std::numeric_limits<double>::infinity();
-    }
+    std::vector<double> values;
+    for (std::size_t i = 0; shape == part.shape() && i < expected.size(); ++i)
+      values.push_back(as_double<value>(got.data()[i]));
+    double const off = shape == part.shape() ? relative_off(values, expected, scale_of(dense.data)) : 0;
     std::lock_guard const lock{mutex_};
-    result_.difference = std::max(result_.difference, largest);
+    result_.difference = std::max(result_.difference, off);
     if (shape != part.shape() && result_.problem.empty()) {
       result_.problem =
           "rank " + std::to_string(rank) + " has " + text(shape) + " and should have " + text(part.shape());

@@ -66,7 +66,7 @@ class drawing {
       sizes.width = std::max(sizes.width, block_of(of_.activation().packed));
       sizes.experts = std::max<index_t>(sizes.experts, 2);
       if (is.top_k == sizes.experts) --is.top_k;
-      if (is.score == oracle::score_kind::softmax && is.weight_at_input && jumps(is)) is.post = true;
+      if (is.score == oracle::score_kind::softmax && jumps(is)) is.post = true;
       if (!with_.one_in(4)) is.aux_loss_coeff = is.z_loss_coeff = std::nullopt;
     }
     of_.layer = oracle::filled(sizes, is, with_.seed());

@@ -55,14 +55,16 @@ struct member {
 struct outcome {
   std::map<std::string, std::vector<double>> reals{};
   std::map<std::string, oracle::indices_t> counts{};
-  std::string problem{};  ///< what no rank should have said, and ranks that disagree
+  std::map<std::string, double> sizes{};  ///< of the reals, as the oracle measures them; what ranks have has none
+  std::string problem{};                  ///< what no rank should have said, and ranks that disagree
 };
 
 /// The step on threads.
 [[nodiscard]] outcome run(member const& of);
 /// The same by the oracle.
 [[nodiscard]] outcome expected(member const& of);
-/// Empty, or the first thing that differs: a count at all, a number by more than `tolerance` of its tensor's largest.
+/// Empty, or the first thing that differs: a count at all, a number by more than `tolerance` of what relative.hpp
+/// measures by.
 [[nodiscard]] std::string difference(outcome const& got, outcome const& wanted, double tolerance);
 /// Empty, or the first of `names` that has other bits; all of them where there are none.
 [[nodiscard]] std::string other_bits(outcome const& got, outcome const& wanted,
