@@ -12,12 +12,14 @@ namespace hf {
 enum class dispatcher_kind { masked, all_gather, all_to_all };
 enum class expert_kind { sequential, grouped };
 enum class dtype_kind { f32, bf16 };
+enum class device_kind { host, cuda };
 
 struct choice {
   int ranks = 1, tp = 1, ep = 1, etp = 1;
   dispatcher_kind dispatcher = dispatcher_kind::all_to_all;
   expert_kind expert = expert_kind::grouped;
   transport_kind transport = transport_kind::threads;
+  device_kind device = device_kind::host;
   dtype_kind dtype = dtype_kind::f32;
   gemm_kind gemm = default_gemm();
   int threads = 0;       ///< inside a rank; 0 divides the machine's among the ranks

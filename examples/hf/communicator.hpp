@@ -12,7 +12,7 @@ namespace hf {
 
 using heddle::index_t;
 
-enum class transport_kind { threads, mpi };
+enum class transport_kind { threads, mpi, nccl };
 
 /// A `heddle::communicator`. The element types are those this program sends: float, bf16, int32, int64.
 class communicator {

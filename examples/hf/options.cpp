@@ -31,14 +31,32 @@ int processes_started() {
   return 0;
 }
 
+/// Throws where --device and --comm do not go together, or this program has no such device.
+void check_device(choice const& chosen) {
+  if (chosen.device == device_kind::host) {
+    if (chosen.transport != transport_kind::nccl) return;
+    throw error(error_kind::argument, "--comm nccl with --device host",
+                "add --device cuda, or use --comm threads or mpi");
+  }
+  if (chosen.transport == transport_kind::mpi)
+    throw error(error_kind::argument, "--comm mpi with --device cuda", "use --comm threads or nccl");
+  // Its attention, a kernel of one row that works in scratch of a row, is the host's.
+  throw error(error_kind::unsupported, "--device cuda: this program has no kernels for a GPU yet",
+              "use --device host; moe_layer and examples/cuda_nccl run on a GPU");
+}
+
 struct texts {
-  std::string dispatcher = "all_to_all", expert = "grouped", comm = "threads", dtype = "f32", gemm;
+  std::string dispatcher = "all_to_all", expert = "grouped", comm = "threads", dtype = "f32", device = "host", gemm;
 };
 
 void settle(options& result, texts const& given, bool sizes_given) {
   choice& chosen = result.chosen;
-  chosen.transport =
-      named<transport_kind>("--comm", given.comm, {{"threads", transport_kind::threads}, {"mpi", transport_kind::mpi}});
+  chosen.transport = named<transport_kind>(
+      "--comm", given.comm,
+      {{"threads", transport_kind::threads}, {"mpi", transport_kind::mpi}, {"nccl", transport_kind::nccl}});
+  chosen.device =
+      named<device_kind>("--device", given.device, {{"host", device_kind::host}, {"cuda", device_kind::cuda}});
+  check_device(chosen);
   chosen.dispatcher = named<dispatcher_kind>("--dispatcher", given.dispatcher,
                                              {{"masked", dispatcher_kind::masked},
                                               {"all_gather", dispatcher_kind::all_gather},
@@ -97,7 +115,9 @@ options parse_options(int argc, char** argv) {
       app.add_option("--etp", result.chosen.etp, "tensor parallel size inside an expert (default 1)");
   app.add_option("--dispatcher", given.dispatcher, "masked, all_gather or all_to_all")->capture_default_str();
   app.add_option("--expert", given.expert, "sequential or grouped")->capture_default_str();
-  app.add_option("--comm", given.comm, "threads, or mpi under mpirun -np RANKS")->capture_default_str();
+  app.add_option("--comm", given.comm, "threads, mpi under mpirun -np RANKS, or nccl with a GPU for each rank")
+      ->capture_default_str();
+  app.add_option("--device", given.device, "host, or cuda for a GPU, in a build that has CUDA")->capture_default_str();
   app.add_option("--dtype", given.dtype,
                  "f32 or bf16: weights and activations; sums, norms, softmax and router are f32")
       ->capture_default_str();
@@ -120,7 +140,7 @@ options parse_options(int argc, char** argv) {
     result.problem = std::make_exception_ptr(wrong);
   }
   // Ranks that are processes must all hear of a mistake, and one of them say it.
-  if (result.problem && processes_started() > 1) result.chosen.transport = transport_kind::mpi;
+  if (result.problem) result.chosen.transport = processes_started() > 1 ? transport_kind::mpi : transport_kind::threads;
   return result;
 }
 

@@ -48,7 +48,7 @@ void count(std::string const& option, std::string const& text, Number& to, std::
 constexpr int most_ranks = 64;
 
 struct texts {
-  std::string dispatcher = "all_to_all", expert = "grouped", weight_at = "output", comm = "threads";
+  std::string dispatcher = "all_to_all", expert = "grouped", weight_at = "output", comm = "threads", device = "host";
   std::string ranks = "1", ep = "1", etp = "1", threads = "0", deadline = "60";
 };
 
@@ -61,6 +61,7 @@ void settle(options& result, texts const& given) {
   count("--threads", given.threads, chosen.threads, "1 to 1024, or 0 to share the machine");
   count("--deadline", given.deadline, chosen.deadline, "a number from 0.001");
   chosen.transport = named<transport_kind>("--comm", given.comm, transport_names);
+  chosen.device = named<device_kind>("--device", given.device, device_names);
   chosen.dispatcher = named<dispatcher_kind>("--dispatcher", given.dispatcher, dispatcher_names);
   chosen.expert = named<expert_kind>("--expert", given.expert, expert_names);
   chosen.weight_at = named<place_kind>("--weight-at", given.weight_at, place_names);
@@ -77,6 +78,7 @@ void settle(options& result, texts const& given) {
     throw error(error_kind::argument, "--threads is " + std::to_string(chosen.threads),
                 "use 1 to 1024, or 0 to share the machine");
   }
+  check_device(chosen);
   check_mesh(chosen);
   for (auto const& [name, value] : {std::pair{"--in", &result.in}, {"--out", &result.out}}) {
     if (value->empty()) {
@@ -97,6 +99,26 @@ std::string divisors(int count) {
 }
 
 }  // namespace
+
+void check_device(choice const& chosen) {
+  bool const by_nccl = chosen.transport == transport_kind::nccl;
+  if (chosen.device == device_kind::host) {
+    if (!by_nccl) return;
+    throw error(error_kind::argument, "--comm nccl with --device host",
+                "add --device cuda, or use --comm threads or mpi");
+  }
+  if (chosen.transport == transport_kind::mpi)
+    throw error(error_kind::argument, "--comm mpi with --device cuda", "use --comm threads or nccl");
+#if defined(HEDDLE_WITH_CUDA)
+  if (by_nccl) {
+    throw error(error_kind::unsupported, "--comm nccl is not in this program yet",
+                "use --comm threads, whose ranks share one GPU");
+  }
+#else
+  throw error(error_kind::unsupported, "--device cuda: this build has no CUDA",
+              "use --device host, or configure with HEDDLE_ENABLE_CUDA where the CUDA toolkit is");
+#endif
+}
 
 void check_mesh(choice const& chosen) {
   for (auto const& [name, value] : {std::pair{"--ranks", chosen.ranks}, {"--ep", chosen.ep}, {"--etp", chosen.etp}}) {
@@ -135,7 +157,9 @@ options parse_options(int argc, char** argv) {
   app.add_option("--expert", given.expert, listed(expert_names))->capture_default_str();
   app.add_option("--weight-at", given.weight_at, "where the routing weight is applied: " + listed(place_names))
       ->capture_default_str();
-  app.add_option("--comm", given.comm, "threads, or mpi under mpirun -np RANKS")->capture_default_str();
+  app.add_option("--comm", given.comm, "threads, mpi under mpirun -np RANKS, or nccl with a GPU for each rank")
+      ->capture_default_str();
+  app.add_option("--device", given.device, "host, or cuda for a GPU, in a build that has CUDA")->capture_default_str();
   app.add_flag("--recompute", chosen.recompute, "compute the activation again in the backward pass");
   app.add_flag("--delay-wgrad", chosen.delay_wgrad, "weight gradients behind all data gradients");
   app.add_option("--threads", given.threads, "threads inside a rank (default: the machine's, divided among the ranks)")
@@ -154,7 +178,7 @@ options parse_options(int argc, char** argv) {
     result.problem = std::make_exception_ptr(wrong);
   }
   // Ranks that are processes must all hear of a mistake, and one of them say it.
-  if (result.problem && processes_started() > 1) chosen.transport = transport_kind::mpi;
+  if (result.problem) chosen.transport = processes_started() > 1 ? transport_kind::mpi : transport_kind::threads;
   return result;
 }
 

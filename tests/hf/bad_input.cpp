@@ -5,6 +5,7 @@
 
 #include "trial.hpp"
 #include <doctest/doctest.h>
+#include <filesystem>
 #include <heddle/checkpoint/write.hpp>
 #include <map>
 #include <sstream>
@@ -193,6 +194,10 @@ TEST_CASE("names and options") {
   fails("--dispatcher ring", "--dispatcher \"ring\" is not known Fix: use one of masked, all_gather, all_to_all");
   fails("--expert none", "use one of sequential, grouped");
   fails("--comm smoke", "use one of threads, mpi");
+  fails("--device tpu", "--device \"tpu\" is not known Fix: use one of host, cuda");
+  fails("--comm nccl", "--comm nccl with --device host Fix: add --device cuda, or use --comm threads or mpi");
+  fails("--comm mpi --device cuda", "--comm mpi with --device cuda Fix: use --comm threads or nccl");
+  fails("--device cuda", "unsupported: --device cuda");
   fails("--dtype f8", "use one of f32, bf16");
   fails("--gemm cublas", "use one of onednn, reference");
   fails("--ranks two", "--ranks");

@@ -6,6 +6,7 @@
 #include "../support/oracle_draw.hpp"
 
 #include <doctest/doctest.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -280,6 +281,13 @@ TEST_CASE("names and options") {
   refuse("--expert none", "use one of sequential, grouped, aligned");
   refuse("--weight-at home", "use one of input, activation, output, origin");
   refuse("--comm smoke", "use one of threads, mpi");
+  refuse("--device tpu", "--device \"tpu\" is not known Fix: use one of host, cuda");
+  refuse("--comm nccl", "--comm nccl with --device host Fix: add --device cuda, or use --comm threads or mpi");
+  refuse("--comm mpi --device cuda", "--comm mpi with --device cuda Fix: use --comm threads or nccl");
+  if (!std::filesystem::exists("/dev/nvidiactl")) {  // this build has no CUDA, or this machine no GPU
+    refuse("--device cuda", "heddle: unsupported: --device cuda: ");
+    refuse("--device cuda --comm nccl", "heddle: unsupported: --");
+  }
   refuse("--ranks two", "--ranks is \"two\" Fix: use 1 to 64");
   refuse("--ranks 2.5", "--ranks is \"2.5\" Fix: use 1 to 64");
   refuse("--ranks ''", "--ranks is \"\" Fix: use 1 to 64");
