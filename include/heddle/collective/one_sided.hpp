@@ -63,6 +63,12 @@ class one_sided : public agreement<Transport> {
     return {memory.data(), bytes_};
   }
 
+  /// Where the buffer of every rank begins, by rank, for kernels that store there; it holds until the next `symmetric`.
+  [[nodiscard]] std::span<std::byte* const> peer_pointers() requires requires(Transport& transport) {
+    transport.memory().peer_pointers();
+  }
+  { return transport().memory().peer_pointers(); }
+
   /// Stores `data` in the buffer of `peer`, `offset` bytes behind its begin.
   template <element Type>
   void put(int peer, index_t offset, std::span<Type const> data) requires one_sided_transport<Transport> {

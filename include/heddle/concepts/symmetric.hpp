@@ -3,6 +3,7 @@
 // communicator: transports that know the final place of every row need no message for it.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <heddle/concepts/communicator.hpp>
 #include <heddle/core/dtype.hpp>
@@ -51,6 +52,15 @@ concept symmetric_communicator = communicator<Type> &&
   { group.symmetric(bytes) } -> std::same_as<symmetric_memory>;
   group.put(rank, bytes, data);
   group.fence();
+};
+
+/// One whose ranks reach each other's buffers by address, so that kernels store there: `peer_pointers()` by rank, until
+/// the next `symmetric`. Kernels run behind `symmetric` and before `fence` as `put` does; what they store is not in
+/// `bytes_sent`, since only they know how much it is. On a device both calls order kernels: those that were launched
+/// before them on any rank are done before those that are launched behind them.
+template <class Type>
+concept peer_addressable = symmetric_communicator<Type> && requires(Type& group) {
+  { group.peer_pointers() } -> std::convertible_to<std::span<std::byte* const>>;
 };
 
 }  // namespace heddle::inline HEDDLE_ABI

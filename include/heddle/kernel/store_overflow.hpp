@@ -7,27 +7,23 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace kernel {
 
-/// What `find_overflow` says: rows of the owner that needs most, the room, that owner (the lowest of several), and the
-/// bin or expert to name; the last two -1 where all have room.
-struct store_overflow {
-  index_t needed = 0, room = 0, owner = -1, named = -1;
-};
-
-/// The overflow of a table, rows of `rank` without room by bin, and the rows of each bin that `rank` received, cut and
-/// with gaps. The bin named is the first with a row left out; where every rank has told its choices of `experts` behind
-/// its rows, it is the expert of that owner, of `experts_each` or fewer, that was chosen most, the first of several. It
-/// is launched over one row.
+/// The overflow of a table and the rows of `rank` without room: found [4 + bins] is what heddle::overflow is: rows of
+/// the rank that needs most, the room, that rank (the lowest of several), the expert to name, and what is dropped of
+/// each bin. Rank and expert are -1 where all have room. The expert is of the first bin with a row left out; where
+/// every rank has told its choices of `experts` behind its rows, it is the one of that rank that was chosen most, the
+/// first of several. received [bins of the owner that `rank` is of]: rows there, cut and with gaps; begins [one more].
+/// It is launched over one row.
 template <class Memory = host_memory>
 struct find_overflow {
   store_table<Memory> table;
   rows<index_t const, Memory> told;  ///< [ranks, bins + experts]
   index_t rank = 0;
-  index_t experts = 0;
-  index_t experts_each = 1;
-  view<store_overflow, extents<tokens>, Memory> found;  ///< [1]
-  per_row<index_t, Memory> dropped;                     ///< [bins]
-  per_row<index_t, Memory> received;                    ///< [bins of the owner that `rank` is of]
-  per_row<index_t, Memory> received_begins;             ///< one more
+  index_t experts = 0;       ///< 0 where bins are experts
+  index_t experts_each = 1;  ///< of the first rank
+  index_t alike = 1;         ///< owners that have the same experts
+  per_row<index_t, Memory> found;
+  per_row<index_t, Memory> received;
+  per_row<index_t, Memory> begins;
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t) const {
@@ -37,18 +33,24 @@ struct find_overflow {
       needed = table.needed(owner);
       worst = owner;
     }
-    index_t const named = needed <= table.room ? -1 : experts > 0 ? most_chosen(team, worst) : first_cut(team, worst);
-    if (team.rank() == 0) found(0) = {needed, table.room, needed <= table.room ? -1 : worst, named};
+    bool const cut = needed > table.room;
+    index_t const named = !cut ? -1 : experts > 0 ? most_chosen(team, worst) : first_cut(team, worst);
+    if (team.rank() == 0) {
+      found(0) = needed;
+      found(1) = table.room;
+      found(2) = cut ? worst / alike : -1;
+      found(3) = named;
+    }
     for (index_t bin = team.rank(); bin < table.bins(); bin += team.size())
-      dropped(bin) = table.counts(rank, bin) - table.kept(rank, bin);
+      found(4 + bin) = table.counts(rank, bin) - table.kept(rank, bin);
     index_t const own = table.owner_of(rank), first = table.first_bin(own);
     for (index_t bin = team.rank(); bin < received.count(); bin += team.size()) {
       index_t const begin = table.begins(first + bin), sent = table.aligned(table.sent_to(first + bin));
       index_t const left = begin < table.room ? table.room - begin : 0;
       received(bin) = sent < left ? sent : left;
-      received_begins(bin) = begin < table.room ? begin : table.room;
+      begins(bin) = begin < table.room ? begin : table.room;
     }
-    if (team.rank() == 0) received_begins(received.count()) = table.kept_by(own);
+    if (team.rank() == 0) begins(received.count()) = table.kept_by(own);
   }
 
  private:
@@ -61,7 +63,7 @@ struct find_overflow {
       if (cut && -bin > last) last = -bin;
     }
     index_t const bin = -team.max(last);
-    return bin == end ? -1 : bin;
+    return bin == end ? -1 : owner / alike * experts_each + bin - table.first_bin(owner);
   }
   template <team Team>
   [[nodiscard]] HEDDLE_HOST_DEVICE index_t most_chosen(Team const& team, index_t owner) const {

@@ -25,15 +25,15 @@ template <class Begins>
 /// The lists of one step. Ranks and owners are those of `receive_map`.
 template <class Memory = host_memory>
 struct store_table {
-  heddle::rows<index_t, Memory> counts;      ///< [ranks, bins] rows from each source for each bin
-  heddle::rows<index_t, Memory> homes;       ///< [ranks, bins] where they begin at the source
-  heddle::rows<index_t, Memory> places;      ///< [ranks, bins] where they begin at each rank of their owner
-  per_row<index_t, Memory> begins;           ///< [bins] where the bin begins there
-  per_row<index_t, Memory> needed;           ///< [owners] rows for each owner, with gaps
-  per_row<index_t const, Memory> first_bin;  ///< [owners + 1] where the bins of an owner begin
-  index_t parts = 1;                         ///< ranks of an owner
-  index_t room = 0;                          ///< rows that a rank can receive: a multiple of `align`
-  index_t align = 1;                         ///< every bin begins at a multiple of it
+  heddle::rows<index_t, Memory> counts{};      ///< [ranks, bins] rows from each source for each bin
+  heddle::rows<index_t, Memory> homes{};       ///< [ranks, bins] where they begin at the source
+  heddle::rows<index_t, Memory> places{};      ///< [ranks, bins] where they begin at each rank of their owner
+  per_row<index_t, Memory> begins{};           ///< [bins] where the bin begins there
+  per_row<index_t, Memory> needed{};           ///< [owners] rows for each owner, with gaps
+  per_row<index_t const, Memory> first_bin{};  ///< [owners + 1] where the bins of an owner begin
+  index_t parts = 1;                           ///< ranks of an owner
+  index_t room = 0;                            ///< rows that a rank can receive: a multiple of `align`
+  index_t align = 1;                           ///< every bin begins at a multiple of it
 
   [[nodiscard]] HEDDLE_HOST_DEVICE index_t bins() const { return counts.row_size(); }
   [[nodiscard]] HEDDLE_HOST_DEVICE index_t ranks() const { return counts.shape()[0]; }

@@ -29,6 +29,17 @@ template <class Frame>
   return found;
 }
 
+[[noreturn]] inline void throw_overflow(overflow const& found, store_plan const& plan) {
+  throw error(
+      error_kind::workspace,
+      "rank " + std::to_string(found.rank) + " of the expert group is to receive " + std::to_string(found.needed) +
+          " rows and has room for " + std::to_string(found.room) +
+          (found.expert < 0 ? std::string{}
+                            : ": expert " + std::to_string(found.expert) +
+                                  (plan.pairs > 0 ? " is chosen most there" : " is the first that does not fit")),
+      "give that much room, or -1 for the most there can be, or let overflow be reported");
+}
+
 /// Finds out who needs more than there is room for. All ranks find the same: `told` [ranks, told] is.
 template <on_overflow Overflow, class Frame>
 void look_for_overflow(Frame& frame, receive_map const& map, store_plan const& plan, int rank,
@@ -53,16 +64,7 @@ void look_for_overflow(Frame& frame, receive_map const& map, store_plan const& p
       found.expert = found.rank * plan.experts_each + block.bin - map.begin_of(worst);
   });
   found.dropped = dropped;
-  if constexpr (Overflow == on_overflow::error) {
-    throw error(
-        error_kind::workspace,
-        "rank " + std::to_string(found.rank) + " of the expert group is to receive " + std::to_string(found.needed) +
-            " rows and has room for " + std::to_string(found.room) +
-            (found.expert < 0 ? std::string{}
-                              : ": expert " + std::to_string(found.expert) +
-                                    (plan.pairs > 0 ? " is chosen most there" : " is the first that does not fit")),
-        "give that much room, or -1 for the most there can be, or let overflow be reported");
-  }
+  if constexpr (Overflow == on_overflow::error) throw_overflow(found, plan);
 }
 
 }  // namespace detail

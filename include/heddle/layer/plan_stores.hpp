@@ -17,7 +17,7 @@ namespace detail {
 struct store_plan {
   int parts = 1;                         ///< ranks that receive the same rows
   std::span<index_t const> first_bin{};  ///< [owners + 1], see receive_map
-  /// [bins + pairs] rows of this rank, and choices; read before they are exchanged, then no more.
+  /// [bins + pairs] rows of this rank, and choices, on the host; read before they are exchanged, then no more.
   std::span<index_t const> own_rows{};
   index_t per_token = 0;     ///< the most rows of one token for one owner
   int alike = 1;             ///< owners that have the same experts
@@ -60,9 +60,11 @@ template <class ExpertParallel, class ExpertTensor, class Copies, class Frame>
   }
   index_t const slots_of_token = routing.ids.template size<slots>() / (copied ? inner : 1);
   index_t const most = ceil_chunk::piece(routing.experts, outer, 0).size;
+  std::span<index_t const> own_rows{};
+  if constexpr (std::is_same_v<typename Frame::memory, host_memory>) own_rows = routing.expert_rows;
   return {.parts = copied ? 1 : inner,
           .first_bin = first_bin,
-          .own_rows = routing.expert_rows,
+          .own_rows = own_rows,
           .per_token = smaller(slots_of_token, most),
           .alike = copied ? inner : 1,
           .experts_each = most,

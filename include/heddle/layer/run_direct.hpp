@@ -3,8 +3,9 @@
 #pragma once
 
 #include <heddle/core/spans.hpp>
+#include <heddle/layer/device_stores.hpp>
+#include <heddle/layer/owned_counts.hpp>
 #include <heddle/layer/run_router.hpp>
-#include <heddle/layer/store_rows.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -23,6 +24,16 @@ template <class Frame>
   return rows;
 }
 
+/// Weights of rows as rows of one number, and back.
+template <class Memory, class Weight>
+[[nodiscard]] rows<Weight const, Memory> as_column(row_gates<Memory, Weight> x) {
+  return {x.weights.data(), extents<tokens, hidden>{x.weights.count(), 1}};
+}
+template <class Weight, class Memory>
+[[nodiscard]] row_gates<Memory, Weight> as_gates(rows<Weight, Memory> x) {
+  return {{x.data(), extents<tokens>{x.count()}}};
+}
+
 }  // namespace detail
 
 template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
@@ -31,22 +42,36 @@ auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Fram
          activation<Element, Memory> x) {
   using group = joint<ExpertTensor, ExpertParallel>;
   using value = std::remove_const_t<Element>;
-  index_t const width = x.data.template size<hidden>();
   auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame, Rows);
-  auto const y = detail::store_there<group, Overflow, value>(frame, plan, detail::flat(x.data), width);
-  auto const map = detail::places_of(frame, plan);
-  int const rank = frame.template communicator<group>().rank();
-  frame.routing.expert_rows = detail::rows_of_experts(frame, map, rank);
-  return activation<value, Memory>{{y.data(), extents<tokens, hidden>{map.kept_by(map.owner_of(rank)), width}},
-                                   x.full_hidden};
+  if constexpr (detail::of_host<Memory>) {
+    index_t const width = x.data.template size<hidden>();
+    auto const y = detail::store_there<group, Overflow, value>(frame, plan, detail::flat(x.data), width);
+    auto const map = detail::places_of(frame, plan);
+    int const rank = frame.template communicator<group>().rank();
+    frame.routing.expert_rows = detail::rows_of_experts(frame, map, rank);
+    return activation<value, Memory>{{y.data(), extents<tokens, hidden>{map.kept_by(map.owner_of(rank)), width}},
+                                     x.full_hidden};
+  } else {
+    rows<value const, Memory> const sent{x.data};
+    auto const own = frame.routing.expert_rows.visible();
+    return activation<value, Memory>{detail::send_by_kernels<group, Overflow, value>(frame, plan, own, sent),
+                                     x.full_hidden};
+  }
 }
 template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
           class Memory, class Weight>
 auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Frame& frame, row_gates<Memory, Weight> x) {
+  using group = joint<ExpertTensor, ExpertParallel>;
   auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame, Rows);
-  std::span<Weight const> const weights{x.weights.data(), static_cast<std::size_t>(x.weights.count())};
-  auto const y = detail::store_there<joint<ExpertTensor, ExpertParallel>, Overflow>(frame, plan, weights, 1);
-  return row_gates<Memory, Weight>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
+  if constexpr (detail::of_host<Memory>) {
+    std::span<Weight const> const weights{x.weights.data(), static_cast<std::size_t>(x.weights.count())};
+    auto const y = detail::store_there<group, Overflow>(frame, plan, weights, 1);
+    return row_gates<Memory, Weight>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
+  } else {
+    rows<Weight const, Memory> const sent = detail::as_column(x);
+    auto const own = frame.routing.expert_rows.visible();
+    return detail::as_gates(detail::send_by_kernels<group, Overflow, Weight>(frame, plan, own, sent));
+  }
 }
 
 template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
@@ -55,20 +80,33 @@ auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Fr
          activation<Element, Memory> y) {
   using group = joint<ExpertTensor, ExpertParallel>;
   using value = std::remove_const_t<Element>;
-  index_t const width = y.data.template size<hidden>();
   auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame, Rows);
-  auto const x = detail::store_home<group, value>(frame, plan, detail::flat(y.data), width);
-  index_t const height = detail::places_of(frame, plan).sent_by(frame.template communicator<group>().rank());
-  return activation<value, Memory>{{x.data(), extents<tokens, hidden>{height, width}}, y.full_hidden};
+  if constexpr (detail::of_host<Memory>) {
+    index_t const width = y.data.template size<hidden>();
+    auto const x = detail::store_home<group, value>(frame, plan, detail::flat(y.data), width);
+    index_t const height = detail::places_of(frame, plan).sent_by(frame.template communicator<group>().rank());
+    return activation<value, Memory>{{x.data(), extents<tokens, hidden>{height, width}}, y.full_hidden};
+  } else {
+    rows<value const, Memory> const made{y.data};
+    index_t const most = frame.routing.row_to_token.count();
+    return activation<value, Memory>{detail::return_by_kernels<group, value>(frame, plan, made, most), y.full_hidden};
+  }
 }
 template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
           class Memory, class Weight>
 auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Frame& frame,
          row_gates<Memory, Weight> y) {
+  using group = joint<ExpertTensor, ExpertParallel>;
   auto const plan = detail::plan_by_expert<ExpertParallel, ExpertTensor, Copies>(frame, Rows);
-  std::span<Weight const> const weights{y.weights.data(), static_cast<std::size_t>(y.weights.count())};
-  auto const x = detail::store_home<joint<ExpertTensor, ExpertParallel>>(frame, plan, weights, 1);
-  return row_gates<Memory, Weight>{{x.data(), extents<tokens>{static_cast<index_t>(x.size())}}};
+  if constexpr (detail::of_host<Memory>) {
+    std::span<Weight const> const weights{y.weights.data(), static_cast<std::size_t>(y.weights.count())};
+    auto const x = detail::store_home<group>(frame, plan, weights, 1);
+    return row_gates<Memory, Weight>{{x.data(), extents<tokens>{static_cast<index_t>(x.size())}}};
+  } else {
+    rows<Weight const, Memory> const made = detail::as_column(y);
+    index_t const most = frame.routing.row_to_token.count();
+    return detail::as_gates(detail::return_by_kernels<group, Weight>(frame, plan, made, most));
+  }
 }
 
 }  // namespace heddle::inline HEDDLE_ABI

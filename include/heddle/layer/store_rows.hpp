@@ -13,10 +13,10 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-/// Memory for what this rank receives. All ranks call it, whatever they have to send.
-template <class Joint, on_overflow Overflow, class Frame>
-[[nodiscard]] symmetric_memory open_for_rows(Frame& frame, store_plan const& plan, index_t row_bytes) {
-  auto& group = frame.template communicator<Joint>();
+/// Memory for what this rank receives, and room for it where that is not known yet. All ranks call it, whatever they
+/// have to send.
+template <class Frame, class Group>
+[[nodiscard]] symmetric_memory memory_for_rows(Frame& frame, store_plan const& plan, Group& group, index_t row_bytes) {
   auto& routing = frame.routing;
   index_t const head = table_bytes(group.size(), plan.told());
   if (routing.exchanged) return group.symmetric(head + routing.room * row_bytes);
@@ -34,6 +34,17 @@ template <class Joint, on_overflow Overflow, class Frame>
   row_bytes = larger(row_bytes, index_t{1});
   auto const memory = group.symmetric(head + wanted * row_bytes);
   routing.room = (memory.bytes - head) / row_bytes / plan.align * plan.align;  // of the rank that wanted most
+  return memory;
+}
+
+/// The same with the table of the step behind it.
+template <class Joint, on_overflow Overflow, class Frame>
+[[nodiscard]] symmetric_memory open_for_rows(Frame& frame, store_plan const& plan, index_t row_bytes) {
+  auto& group = frame.template communicator<Joint>();
+  auto& routing = frame.routing;
+  bool const known = routing.exchanged;
+  auto const memory = memory_for_rows(frame, plan, group, row_bytes);
+  if (known) return memory;
   auto const own_table = plan.told() * static_cast<index_t>(sizeof(index_t));
   for (int peer = 0; peer < group.size(); ++peer) group.put(peer, group.rank() * own_table, plan.own_rows);
   group.fence();
