@@ -30,6 +30,7 @@ struct dot_vector {
   using sum = accumulator_t<T>;
   typedef sum type __attribute__((vector_size(Bytes)));
   typedef std::uint32_t word __attribute__((vector_size(Bytes)));
+  typedef std::int32_t mask __attribute__((vector_size(Bytes)));
   static constexpr int lanes = Bytes / static_cast<int>(sizeof(sum));
   static constexpr int parts = dot_lanes / lanes;
 
@@ -48,7 +49,7 @@ struct dot_vector {
         value *= 0x1p112F;
         word widened;
         std::memcpy(&widened, &value, Bytes);
-        auto const is_beyond = (widened & 0x7fffffffU) >= 0x47800000U;
+        mask const is_beyond = (widened & 0x7fffffffU) >= 0x47800000U;
         word beyond;
         std::memcpy(&beyond, &is_beyond, Bytes);  // nvcc knows no cast between vectors
         widened |= beyond & 0x7f800000U;
