@@ -17,8 +17,8 @@ struct no_groups {};
 struct no_lane {};
 
 /// Everything is the caller's and outlives the execution. One execution serves one rank's thread. `Lane` is a
-/// `host::lane` where branches may run beside each other. Memory that the workspace or a GEMM of this library cannot
-/// get is an `error` of kind `workspace`; what oneDNN cannot get by itself is `unsupported`, or a dnnl::error.
+/// `host::lane` where branches may run beside each other. Memory that the workspace, a GEMM of this library or
+/// oneDNN cannot get is an `error` of kind `workspace`.
 template <class Gemm, class Groups = no_groups, class Lane = no_lane>
 class execution {
  public:

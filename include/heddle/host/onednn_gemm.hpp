@@ -56,7 +56,7 @@ class onednn_gemm<fixed_order> : public gemm_calls<onednn_gemm<fixed_order>> {
   static constexpr index_t rows_of_block = 256;  // long enough to pay for a panel, short enough to share among threads
 
   struct worker {
-    explicit worker(dnnl::engine const& engine) : stream{engine} {}
+    explicit worker(dnnl::engine const& engine) : stream{onednn_stream(engine)} {}
     dnnl::stream stream;
     scratch memory;  // panel, tile of x, tile of y, working memory of the primitive
   };
@@ -111,7 +111,7 @@ class onednn_gemm<fixed_order> : public gemm_calls<onednn_gemm<fixed_order>> {
     return products_.back();
   }
 
-  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::engine engine_ = onednn_engine();
   gemm_sweep sweep_;
   std::deque<onednn_matmul> products_;
   std::deque<worker> workers_;
@@ -178,8 +178,8 @@ class onednn_gemm<fast> : public gemm_calls<onednn_gemm<fast>> {
     return products_.emplace_back(engine_, wanted);
   }
 
-  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream_{engine_};
+  dnnl::engine engine_ = onednn_engine();
+  dnnl::stream stream_ = onednn_stream(engine_);
   std::deque<onednn_matmul> products_;
   scratch pad_;
   onednn_gemm<fixed_order> exact_;

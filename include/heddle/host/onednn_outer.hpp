@@ -7,6 +7,7 @@
 #include <heddle/host/outer_sweep.hpp>
 #include <heddle/host/pack_panel.hpp>
 #include <heddle/host/parallel.hpp>
+#include <iterator>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace host {
@@ -47,7 +48,7 @@ class onednn_outer {
   static constexpr index_t longest = 256;
 
   struct worker {
-    explicit worker(dnnl::engine const& engine) : stream{engine} {}
+    explicit worker(dnnl::engine const& engine) : stream{onednn_stream(engine)} {}
     dnnl::stream stream;
     scratch memory;  // panels of dy, panels of x, a tile of results, working memory of the primitive
   };
@@ -56,12 +57,15 @@ class onednn_outer {
     for (int thread = static_cast<int>(workers_.size()); thread < (threads > 1 ? threads : 1); ++thread) {
       workers_.emplace_back(engine);
     }
-    if (products_.empty()) {
+    constexpr index_t runs[] = {longest, 64, 16};
+    if (products_.size() < std::size(runs)) {  // also where memory ran out between them: sums are taken in all three
       // Built where OpenMP offers one thread, or oneDNN would divide the tile among several.
       parallel_for(1, 1, [&](index_t, int) {
-        for (index_t run : {longest, index_t{64}, index_t{16}}) {
+        while (products_.size() < std::size(runs)) {
           products_.emplace_back(
-              engine, onednn_matmul::shape{.m = tile_outs, .n = tile_ins, .k = run, .a = dnnl::memory::format_tag::ba});
+              engine,
+              onednn_matmul::shape{
+                  .m = tile_outs, .n = tile_ins, .k = runs[products_.size()], .a = dnnl::memory::format_tag::ba});
         }
       });
     }

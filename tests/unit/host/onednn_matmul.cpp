@@ -35,3 +35,22 @@ TEST_CASE("onednn_matmul: a product oneDNN does not have is a typed error") {
     CHECK(failure.kind() == error_kind::unsupported);
   }
 }
+
+TEST_CASE("onednn_matmul: what oneDNN says becomes an error with a kind, shortages of memory in every form") {
+  auto const kind_of = [](auto const& body) {
+    try {
+      host::asking_onednn(body);
+    } catch (error const& failure) {
+      return failure.kind();
+    }
+    return error_kind::io;
+  };
+  CHECK(kind_of([] { throw dnnl::error(dnnl_out_of_memory, "could not create a memory object"); }) ==
+        error_kind::workspace);
+  CHECK(kind_of([] { throw dnnl::error(dnnl_unimplemented, "could not create a primitive"); }) ==
+        error_kind::unsupported);
+  CHECK(kind_of([] { throw std::bad_alloc{}; }) == error_kind::workspace);
+  CHECK(kind_of([] { throw std::logic_error{"Broken promise"}; }) == error_kind::workspace);
+  CHECK(kind_of([] {}) == error_kind::io);
+  CHECK(host::asking_onednn([] { return 7; }) == 7);
+}
