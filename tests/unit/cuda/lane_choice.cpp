@@ -83,7 +83,7 @@ TEST_CASE("lane_choice: lanes of a group share it") {
   CHECK(cuda::lanes_of_group(8, 2, 32, 128) == 2);
   CHECK(cuda::lanes_of_group(1, 1024, 32, 128) == 32);
   CHECK(cuda::lanes_of_group(33, 4, 32, 32) == 1);
-  float const values[] = {1, 8, -3, 8, 2, limits::infinity(), 7};
+  float const values[] = {1, 8, -3, 2, 8, limits::infinity(), 7};  // equal ones are at different lanes
   for (int const most : {1, 2, 3, 7}) {
     float const ordered[] = {limits::infinity(), 8, 8, 7, 2, 1, -3};
     float expected = 0;

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "../kernel/router_oracle.hpp"
+#include "gemm_problem.hpp"
 #include "lockstep.hpp"
 #include "router_problem.hpp"
 
@@ -153,5 +154,28 @@ TEST_CASE("router: no token, and the shapes of a number of experts") {
     CHECK(shape.bound() >= experts);
     CHECK(shape.bound() - experts < shape.lanes * shape.parts);
     CHECK(shape.threads() == 128);
+  }
+}
+
+TEST_CASE("router: a token whose logits, ids and weights lie beyond 32 bits") {
+  index_t const experts = 1000, k = 16, tokens = (index_t{1} << 28) + 5, last = tokens - 1;
+  problem::far_operand<float> logits{last * experts, experts, 3}, weights{last * k, k, 0};
+  problem::far_operand<std::int32_t> ids{last * k, k, 0};
+  using rule = kernel::softmax_then_top_k<true>;
+  using kernel_type = cuda::router<kernel::route<rule, float>, 32, 4, 8>;
+  extents<heddle::tokens, hidden> const shape{tokens, experts};
+  extents<heddle::tokens, slots> const chosen{tokens, k};
+  kernel_type const kernel{
+      .route = {.logits = {logits.data, shape}, .ids = {ids.data, chosen}, .weights = {weights.data, chosen}}};
+  lockstep::world(kernel_type::threads, kernel_type::shared_bytes(experts), last, tokens, {}).run(kernel);
+  std::vector<std::int32_t> near_ids(problem::placed(k));
+  std::vector<float> near_weights(problem::placed(k));
+  kernel::route<rule, float> const here{.logits = {logits.data + last * experts, {1, experts}},
+                                        .ids = {near_ids.data(), {1, k}},
+                                        .weights = {near_weights.data(), {1, k}}};
+  here(serial_team{}, 0);
+  for (index_t slot = 0; slot < k; ++slot) {
+    CHECK(ids.data[last * k + slot] == near_ids[problem::placed(slot)]);
+    CHECK(weights.data[last * k + slot] == near_weights[problem::placed(slot)]);
   }
 }
