@@ -118,6 +118,7 @@
 #include <heddle/layer/bundle.hpp>
 #include <heddle/layer/check_part.hpp>
 #include <heddle/layer/device_stores.hpp>
+#include <heddle/layer/device_table.hpp>
 #include <heddle/layer/each_gradient.hpp>
 #include <heddle/layer/expert_products.hpp>
 #include <heddle/layer/forward.hpp>

@@ -25,16 +25,15 @@ HEDDLE_HOST_DEVICE void copy_bytes(Team const& team, index_t bytes, std::byte co
     *reinterpret_cast<wide_word*>(to + i) = *reinterpret_cast<wide_word const*>(from + i);
   for (index_t i = done + team.rank(); i < bytes; i += team.size()) to[i] = from[i];
 }
-/// to[i] = 0 for i < bytes.
+/// to[i] = value for i < bytes.
 template <team Team>
-HEDDLE_HOST_DEVICE void clear_bytes(Team const& team, index_t bytes, std::byte* to) {
+HEDDLE_HOST_DEVICE void fill_bytes(Team const& team, index_t bytes, std::byte value, std::byte* to) {
   constexpr index_t wide = sizeof(wide_word);
-  index_t done = 0;
-  if (reinterpret_cast<std::uintptr_t>(to) % wide == 0) {
-    done = bytes / wide * wide;
-    for (index_t i = team.rank(); i < done / wide; i += team.size()) reinterpret_cast<wide_word*>(to)[i] = {};
-  }
-  for (index_t i = done + team.rank(); i < bytes; i += team.size()) to[i] = std::byte{};
+  index_t const done = reinterpret_cast<std::uintptr_t>(to) % wide == 0 ? bytes / wide * wide : 0;
+  std::uint32_t const four = static_cast<std::uint32_t>(value) * 0x01010101U;
+  for (index_t i = team.rank() * wide; i < done; i += team.size() * wide)
+    *reinterpret_cast<wide_word*>(to + i) = {{four, four, four, four}};
+  for (index_t i = done + team.rank(); i < bytes; i += team.size()) to[i] = value;
 }
 
 }  // namespace kernel

@@ -15,19 +15,21 @@ namespace kernel {
 template <class Element, class Memory>
 using byte_rows = view<Element, extents<tokens, hidden>, Memory>;
 
-/// What this rank tells, own [bins or more], into row `rank` of the table at byte `offset` of every peer's buffer. It
-/// is launched over the peers.
+/// What this rank tells, `own` and `more` behind it, into row `rank` of the table at byte `offset` of every peer's
+/// buffer. It is launched over the peers.
 template <class Memory = host_memory>
 struct tell_peers {
-  per_row<index_t const, Memory> own;
+  per_row<index_t const, Memory> own{};
+  per_row<index_t const, Memory> more{};
   peer_list peers;
   index_t offset = 0;
   index_t rank = 0;
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t peer) const {
-    auto* const to = reinterpret_cast<index_t*>(peers.of[peer] + offset) + rank * own.count();
-    for (index_t i = team.rank(); i < own.count(); i += team.size()) to[i] = own(i);
+    index_t const first = own.count(), all = first + more.count();
+    auto* const to = reinterpret_cast<index_t*>(peers.of[peer] + offset) + rank * all;
+    for (index_t i = team.rank(); i < all; i += team.size()) to[i] = i < first ? own(i) : more(i - first);
   }
 };
 
@@ -53,14 +55,15 @@ struct send_rows {
   }
 };
 
-/// y[r] = what arrived at place r of this rank, from byte `offset` of its own buffer on; zero where nobody stores: in
-/// gaps and behind the last row. y [room, bytes]. It is launched over the rows of y.
+/// y[r] = what arrived at place r of this rank, from byte `offset` of its own buffer on; bytes `empty` where nobody
+/// stores: in gaps and behind the last row. y [room, bytes]. It is launched over the rows of y.
 template <class Memory = host_memory>
 struct take_rows {
   std::byte const* own = nullptr;
   store_table<Memory> table;
   index_t offset = 0;
   index_t rank = 0;
+  std::byte empty{};
   byte_rows<std::byte, Memory> y;
 
   template <team Team>
@@ -68,7 +71,7 @@ struct take_rows {
     index_t const owner = table.owner_of(rank), bytes = y.row_size();
     bool const stored = row < table.kept_by(owner) && find_received(table, owner, row).source >= 0;
     if (stored) copy_bytes(team, bytes, own + offset + row * bytes, y.row(row));
-    else clear_bytes(team, bytes, y.row(row));
+    else fill_bytes(team, bytes, empty, y.row(row));
   }
 };
 

@@ -89,9 +89,13 @@ template <class ExpertParallel, class ExpertTensor, class Frame>
 [[nodiscard]] store_plan plan_by_rank(Frame& frame) {
   auto first_bin = frame.counts(static_cast<std::size_t>(frame.template communicator<ExpertParallel>().size()) + 1);
   for (std::size_t i = 0; i < first_bin.size(); ++i) first_bin[i] = static_cast<index_t>(i);
+  std::span<index_t const> own_rows{};
+  if constexpr (std::is_same_v<typename Frame::memory, host_memory>) {
+    if (!frame.routing.exchanged) own_rows = rows_and_choices(frame);
+  }
   return {.parts = frame.template communicator<ExpertTensor>().size(),
           .first_bin = first_bin,
-          .own_rows = frame.routing.exchanged ? std::span<index_t const>{} : rows_and_choices(frame),
+          .own_rows = own_rows,
           .per_token = 1,
           .pairs = frame.routing.experts};
 }

@@ -53,7 +53,7 @@ auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Fram
                                      x.full_hidden};
   } else {
     rows<value const, Memory> const sent{x.data};
-    auto const own = frame.routing.expert_rows.visible();
+    detail::told_by_kernels<Memory> const own{.rows = frame.routing.expert_rows.visible()};
     return activation<value, Memory>{detail::send_by_kernels<group, Overflow, value>(frame, plan, own, sent),
                                      x.full_hidden};
   }
@@ -69,7 +69,7 @@ auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Fram
     return row_gates<Memory, Weight>{{y.data(), extents<tokens>{static_cast<index_t>(y.size())}}};
   } else {
     rows<Weight const, Memory> const sent = detail::as_column(x);
-    auto const own = frame.routing.expert_rows.visible();
+    detail::told_by_kernels<Memory> const own{.rows = frame.routing.expert_rows.visible()};
     return detail::as_gates(detail::send_by_kernels<group, Overflow, Weight>(frame, plan, own, sent));
   }
 }

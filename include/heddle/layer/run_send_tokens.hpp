@@ -7,8 +7,8 @@
 #include <heddle/kernel/permute.hpp>
 #include <heddle/kernel/ranks_of.hpp>
 #include <heddle/kernel/unpermute.hpp>
+#include <heddle/layer/device_stores.hpp>
 #include <heddle/layer/run_exchange.hpp>
-#include <heddle/layer/store_rows.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -94,27 +94,39 @@ template <class Value, class Group, class Frame, class Memory>
 
 template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Frame>
 void meet(direct_tokens<ExpertParallel, ExpertTensor, Overflow>, Frame& frame) {
-  if (!frame.routing.exchanged)
-    frame.routing.sent = read_counts(frame.execution(), order_by_rank<ExpertParallel>(frame));
+  if (frame.routing.exchanged) return;
+  auto const rows = order_by_rank<ExpertParallel>(frame);
+  if constexpr (of_host<typename Frame::memory>) frame.routing.sent = rows;
+  else frame.routing.expert_rows = rows;  // until they are exchanged
 }
 template <class Value, class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Frame, class Memory>
 [[nodiscard]] rows<Value, Memory> carry(direct_tokens<ExpertParallel, ExpertTensor, Overflow>, Frame& frame,
                                         rows<Value const, Memory> x) {
   using group = joint<ExpertTensor, ExpertParallel>;
-  index_t const width = x.template size<hidden>();
   auto const plan = plan_by_rank<ExpertParallel, ExpertTensor>(frame);
-  auto const y = store_there<group, Overflow, Value>(frame, plan, flat(x), width);
-  auto const map = places_of(frame, plan);
-  int const own = map.owner_of(frame.template communicator<group>().rank());
-  return {y.data(), extents<tokens, hidden>{map.kept_by(own), width}};
+  if constexpr (of_host<Memory>) {
+    index_t const width = x.template size<hidden>();
+    auto const y = store_there<group, Overflow, Value>(frame, plan, flat(x), width);
+    auto const map = places_of(frame, plan);
+    int const own = map.owner_of(frame.template communicator<group>().rank());
+    return {y.data(), extents<tokens, hidden>{map.kept_by(own), width}};
+  } else {
+    return send_by_kernels<group, Overflow, Value>(frame, plan, rows_and_choices_there(frame), x);
+  }
 }
 template <class Value, class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Frame, class Memory>
 [[nodiscard]] rows<Value, Memory> carry(direct_sums<ExpertParallel, ExpertTensor, Overflow>, Frame& frame,
                                         rows<Value const, Memory> x) {
-  index_t const width = x.template size<hidden>();
-  auto const y = store_home<joint<ExpertTensor, ExpertParallel>, Value>(
-      frame, plan_by_rank<ExpertParallel, ExpertTensor>(frame), flat(x), width);
-  return {y.data(), extents<tokens, hidden>{frame.routing.sent_to_token.count(), width}};
+  using group = joint<ExpertTensor, ExpertParallel>;
+  auto const plan = plan_by_rank<ExpertParallel, ExpertTensor>(frame);
+  index_t const height = frame.routing.sent_to_token.count();
+  if constexpr (of_host<Memory>) {
+    index_t const width = x.template size<hidden>();
+    auto const y = store_home<group, Value>(frame, plan, flat(x), width);
+    return {y.data(), extents<tokens, hidden>{height, width}};
+  } else {
+    return return_by_kernels<group, Value>(frame, plan, x, height);
+  }
 }
 
 /// Operations that have a way.

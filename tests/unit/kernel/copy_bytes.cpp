@@ -14,13 +14,13 @@ namespace {
 struct moved {
   std::byte const* from = nullptr;
   std::byte* to = nullptr;
-  std::byte* cleared = nullptr;
+  std::byte* filled = nullptr;
   index_t bytes = 0;
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t) const {
     kernel::copy_bytes(team, bytes, from, to);
-    kernel::clear_bytes(team, bytes, cleared);
+    kernel::fill_bytes(team, bytes, std::byte{0x5c}, filled);
   }
 };
 
@@ -40,12 +40,12 @@ TEST_CASE("copy_bytes: all bytes and no others, wherever they begin and however 
             x[i] = static_cast<std::byte>(1 + i);
             y[i] = z[i] = std::byte{0xee};
           }
-          sample::launch(moved{.from = x + from, .to = y + to, .cleared = z + to, .bytes = bytes}, 1, lanes);
+          sample::launch(moved{.from = x + from, .to = y + to, .filled = z + to, .bytes = bytes}, 1, lanes);
           auto const count = static_cast<std::size_t>(bytes);
           for (std::size_t i = 0; i < 160; ++i) {
             bool const inside = i >= to && i < to + count;
             wrong += y[i] != (inside ? x[from + i - to] : std::byte{0xee});
-            wrong += z[i] != (inside ? std::byte{} : std::byte{0xee});
+            wrong += z[i] != (inside ? std::byte{0x5c} : std::byte{0xee});
           }
         }
       }

@@ -47,9 +47,10 @@ TEST_CASE("tell_peers: every rank has the numbers of all") {
   for (int lanes : {0, 4}) {
     buffers const there{3, head + 3 * 5 * 8};
     for (index_t rank = 0; rank < 3; ++rank) {
-      std::vector<index_t> own;
-      for (index_t i = 0; i < 5; ++i) own.push_back(100 * rank + i);
-      sample::launch(kernel::tell_peers<>{sample::list_of(own), there.peers, head, rank}, 3, lanes);
+      std::vector<index_t> own, more;
+      for (index_t i = 0; i < 5; ++i) (i < 2 ? own : more).push_back(100 * rank + i);
+      sample::launch(kernel::tell_peers<>{sample::list_of(own), sample::list_of(more), there.peers, head, rank}, 3,
+                     lanes);
     }
     for (int peer = 0; peer < 3; ++peer) {
       auto const* const told = reinterpret_cast<index_t const*>(there.peers.of[peer] + head);
@@ -92,7 +93,7 @@ TEST_CASE("rows are stored at their places, zeros between, and what is made of t
       floats y(static_cast<std::size_t>(of.room * width), -7);
       kernel::byte_rows<std::byte, host_memory> const out{reinterpret_cast<std::byte*>(y.data()),
                                                           extents<tokens, hidden>{of.room, width * 4}};
-      sample::launch(kernel::take_rows<>{there.peers.of[rank], filled.table, head, rank, out}, of.room, lanes);
+      sample::launch(kernel::take_rows<>{there.peers.of[rank], filled.table, head, rank, {}, out}, of.room, lanes);
       wrong += y != expected[static_cast<std::size_t>(rank)];
       for (float& value : y) value = made_of(value, rank % of.parts);
       sample::launch(kernel::return_rows<>{bytes_of(y, width), filled.table, back.peers, head, rank}, of.room, lanes);

@@ -3,67 +3,20 @@
 // home is what the host's own way gives, to the bit.
 #include <heddle/layer/device_stores.hpp>
 
+#include "eager_device.hpp"
 #include "routed.hpp"
 
 #include <doctest/doctest.h>
-#include <heddle/cuda/order_pairs.hpp>
 #include <heddle/layer/run_direct.hpp>
 #include <heddle/layer/run_permute.hpp>
-#include <list>
+#include <heddle/layer/run_send_tokens.hpp>
 
 using namespace heddle;
 using namespace numbers;
 
 using both = joint<etp, ep>;
-using gpu = device_memory;
 
 namespace {
-
-/// Stands where cuda::execution stands. Memory is never given back; what nobody wrote is not zero.
-template <class Groups, bool Captures = false>
-class eager_device {
- public:
-  using memory = gpu;
-  static constexpr bool captures = Captures;
-  explicit eager_device(Groups& groups) : groups_{&groups} {}
-  template <class Group>
-  [[nodiscard]] auto& communicator() const {
-    return groups_->template get<Group>();
-  }
-  template <class Kernel>
-  void launch(Kernel const& kernel, index_t count) const {
-    static_assert(std::is_trivially_copyable_v<Kernel> && sizeof(Kernel) <= 4096);
-    for (index_t row = 0; row < count; ++row) kernel(serial_team{}, row);
-  }
-  template <class Element>
-  [[nodiscard]] Element* allocate(index_t count) const {
-    auto& block = blocks_.emplace_back(static_cast<std::size_t>(count) * sizeof(Element) / 8 + 1, 0x7f7f7f7f7f7f);
-    return reinterpret_cast<Element*>(block.data());
-  }
-  [[nodiscard]] index_t* allocate_counts(index_t count) const { return allocate<index_t>(count); }
-  [[nodiscard]] per_row<index_t const, gpu> visible(std::span<index_t const> counts) const {
-    auto* const there = allocate<index_t>(static_cast<index_t>(counts.size()));
-    for (std::size_t i = 0; i < counts.size(); ++i) there[i] = counts[i];
-    return {there, extents<tokens>{static_cast<index_t>(counts.size())}};
-  }
-  void fetch(host_sync, per_row<index_t const, gpu> there, std::span<index_t> into) const {
-    ++fetches;
-    for (std::size_t i = 0; i < into.size(); ++i) into[i] = there.data()[i];
-  }
-  [[nodiscard]] counts<gpu> order_by_expert(slot_view<std::int32_t const, gpu> ids, index_t first, index_t experts,
-                                            std::span<std::int32_t> row_to_token, std::span<std::int32_t> row_to_slot,
-                                            slot_view<std::int32_t, gpu> slot_to_row) const {
-    return cuda::order_pairs(*this, ids, first, experts, {row_to_token, row_to_slot, slot_to_row},
-                             [](std::span<std::int32_t> list) {
-                               for (std::int32_t& entry : list) entry = -1;
-                             });
-  }
-  int mutable fetches = 0;
-
- private:
-  Groups* groups_;
-  std::list<std::vector<std::int64_t>> mutable blocks_;
-};
 
 /// What a rank has of a dispatch there and back.
 struct moved {
@@ -233,4 +186,89 @@ TEST_CASE("less room than rows, refused: every rank asks once, and throws what t
     there_and_back<plain<1>, permute<ep>>(device, ids, 1, 4, 3, tools.rank, 0, {.room = 6});
     CHECK(device.fetches == 2);
   });
+}
+
+namespace {
+
+/// Tokens once a rank, to copies and back, and the gradient of their weights.
+struct carried {
+  list received, weights, copies, home, gradient;
+  std::vector<std::int32_t> ids;
+  overflow found;
+};
+template <class Execution>
+carried carry_tokens(Execution& execution, std::vector<std::int32_t> const& ids, index_t k, index_t experts_in_all,
+                     int rank, index_t room, index_t received) {
+  using memory = typename Execution::memory;
+  using there = direct_tokens<ep, etp, on_overflow::report>;
+  using back = typename there::conjugate;
+  auto const height = static_cast<index_t>(ids.size()) / k;
+  step_state<memory> state;
+  std::tuple<> const none;
+  frame step{execution, none, state};
+  state.inputs.room = room;
+  step.routing.begin({ids.data(), extents<tokens, slots>{height, k}}, experts_in_all);
+  list x, w;
+  for (index_t i = 0; i < height * 3; ++i) x.push_back(static_cast<float>(1000 * rank + i) / 3);
+  for (index_t i = 0; i < height * k; ++i) w.push_back(static_cast<float>(rank + 1) / static_cast<float>(i + 2));
+  activation<float const, memory> const given{{x.data(), {height, 3}}, 3};
+  gates<memory> const scales{{w.data(), {height, k}}};
+  auto const rows = run(there{}, step, given);
+  auto const weights = run(there{}, step, scales);
+  carried result;
+  if (received < 0) received = rows.data.shape()[0];
+  result.received = first_of(rows.data, received * 3);
+  result.weights = first_of(weights.weights, received * k);
+  CHECK(all_zero(first_of(rows.data, rows.data.count()), received * 3));
+  auto const arrived = step.routing.ids;
+  result.ids.assign(arrived.data(), arrived.data() + received * k);
+  for (index_t i = received * k; i < arrived.count(); ++i) CHECK(arrived.data()[i] == -1);
+  auto const copies = run(expand<ep>{}, step, rows);
+  index_t used = 0;
+  for (index_t r = 0; r < step.routing.row_to_token.count(); ++r) used += step.routing.row_to_token(r) >= 0;
+  result.copies = first_of(copies.data, used * 3);
+  for (index_t i = 0; i < used * 3; ++i) copies.data.data()[i] *= 1.25F + static_cast<float>(rank % 2);
+  auto const sums = run(collapse<ep>{}, step, copies);
+  auto const home = run(back{}, step, sums);
+  result.home = first_of(home.data, height * 3);
+  auto const of_copies = run(collapse<ep>{}, step, run(expand<ep>{}, step, weights));
+  auto const gradient = run(back{}, step, of_copies);
+  result.gradient = first_of(gradient.weights, height * k);
+  if constexpr (std::same_as<memory, host_memory>) {
+    result.found = state.report.overflow;
+  } else {
+    auto const* const found = state.report.overflow_found.data();
+    result.found = {.needed = found[0], .room = found[1], .rank = static_cast<int>(found[2]), .expert = found[3]};
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "kernels store tokens once a rank, with their choices, and bring sums home; no row is an expert's but theirs") {
+  for (auto const& [inner, outer] : {std::pair{1, 1}, {1, 2}, {2, 2}, {1, 3}}) {
+    for (index_t const room : {-1, 4, 0}) {
+      CAPTURE(inner * outer);
+      CAPTURE(room);
+      support::on_ranks<etp, ep, both>(mesh<etp, ep>{inner, outer}, 1, [&](auto& tools) {
+        index_t const height = tools.rank == 1 ? 0 : 7 + tools.rank;
+        auto const ids = some_ids(tools.rank, height, 3, 5);
+        eager_device device{tools.groups};
+        auto const host = carry_tokens(tools.execution, ids, 3, 5, tools.rank, room, -1);
+        auto const got =
+            carry_tokens(device, ids, 3, 5, tools.rank, room, static_cast<index_t>(host.received.size()) / 3);
+        CHECK(got.received == host.received);
+        CHECK(got.weights == host.weights);
+        CHECK(got.ids == host.ids);
+        CHECK(got.copies == host.copies);
+        CHECK(got.home == host.home);
+        CHECK(got.gradient == host.gradient);
+        CHECK(got.found.needed == host.found.needed);
+        CHECK(got.found.rank == host.found.rank);
+        CHECK(got.found.expert == host.found.expert);
+        CHECK(device.fetches == 0);
+      });
+    }
+  }
 }
