@@ -76,6 +76,7 @@
 #include <heddle/kernel/columns.hpp>
 #include <heddle/kernel/copy_bytes.hpp>
 #include <heddle/kernel/count_choices.hpp>
+#include <heddle/kernel/count_present.hpp>
 #include <heddle/kernel/embedding.hpp>
 #include <heddle/kernel/expert_choice.hpp>
 #include <heddle/kernel/expert_order.hpp>
@@ -121,6 +122,7 @@
 #include <heddle/layer/device_table.hpp>
 #include <heddle/layer/each_gradient.hpp>
 #include <heddle/layer/expert_products.hpp>
+#include <heddle/layer/fetch_report.hpp>
 #include <heddle/layer/forward.hpp>
 #include <heddle/layer/frame.hpp>
 #include <heddle/layer/fsdp.hpp>

@@ -3,6 +3,7 @@
 #include <heddle/kernel/add.hpp>
 #include <heddle/kernel/add_bias.hpp>
 #include <heddle/kernel/add_rounded.hpp>
+#include <heddle/kernel/align_groups.hpp>
 #include <heddle/kernel/cast.hpp>
 #include <heddle/kernel/chunk_sort.hpp>
 #include <heddle/kernel/columns.hpp>
@@ -42,8 +43,8 @@ void mixed(cuda::queue const& on) {
 }
 void choices(cuda::queue const& on) {
   by_warps<kernel::count_pairs<gpu>, kernel::begin_pairs<gpu>, kernel::place_pairs<gpu>, kernel::take_gates<gpu>,
-           kernel::place_gates<gpu>, kernel::pad_order<gpu>, kernel::map_groups<gpu>, kernel::repeat_choices<gpu>,
-           kernel::sum_choices<gpu>>(on);
+           kernel::place_gates<gpu>, kernel::pad_order<gpu>, kernel::align_groups<gpu>, kernel::map_groups<gpu>,
+           kernel::repeat_choices<gpu>, kernel::sum_choices<gpu>>(on);
 }
 
 }  // namespace compiled

@@ -4,6 +4,7 @@
 #include <heddle/kernel/balance_loss.hpp>
 #include <heddle/kernel/capacity.hpp>
 #include <heddle/kernel/count_choices.hpp>
+#include <heddle/kernel/count_present.hpp>
 #include <heddle/kernel/expert_choice.hpp>
 #include <heddle/kernel/jitter.hpp>
 #include <heddle/kernel/mask_experts.hpp>
@@ -41,10 +42,11 @@ void choices(cuda::queue const& on) {
 void losses(cuda::queue const& on) {
   by_warps<kernel::balance_scores<kernel::softmax_score, float, gpu>,
            kernel::balance_scores<kernel::sigmoid_score, float, gpu>, kernel::balance_sums<float, gpu>,
+           kernel::conclude_balance<gpu>, kernel::conclude_z<gpu>, kernel::count_present<gpu>,
            kernel::balance_grad<kernel::softmax_score, float, gpu>,
            kernel::balance_grad<kernel::sigmoid_score, float, gpu>, kernel::z_terms<float, gpu>,
            kernel::z_sums<float, gpu>, kernel::z_grad<float, gpu>, kernel::sinkhorn_begin<float, gpu>,
-           kernel::sinkhorn_rows<float, gpu>, kernel::sinkhorn_columns<float, gpu>,
+           kernel::sinkhorn_rows<float, gpu>, kernel::sinkhorn_scale<float, gpu>, kernel::sinkhorn_columns<float, gpu>,
            kernel::sinkhorn_choose<float, gpu>>(on);
   by_blocks<kernel::z_sums<float, gpu>>(on);
 }

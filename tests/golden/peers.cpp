@@ -291,10 +291,10 @@ TEST_CASE("megatron: balance losses and their gradients") {
       if (file.has(name + ".earlier_counts")) {
         floats const earlier = file.all(name + ".earlier_counts");
         std::vector<double> history{earlier.begin(), earlier.end()};
-        kernel::average_counts(total, history, 2);
+        kernel::average_counts(heddle::serial_team{}, total, list_of(history), list_of(history), 2);
       }
-      double const loss =
-          kernel::balance_loss(total, k, is.at("aux_loss_coeff"), kernel::balance_scale::megatron, slope);
+      double const loss = kernel::balance_loss(heddle::serial_team{}, total, k, is.at("aux_loss_coeff"),
+                                               kernel::balance_scale::megatron, slope);
       double const expected = static_cast<double>(file.all(name + ".loss")[0]);
       CHECK_MESSAGE(std::abs(loss - expected) < bound * expected, name);
       launch(kernel::balance_grad<Score, float>{.logits = rows_of(logits, experts),
@@ -331,7 +331,7 @@ TEST_CASE("megatron: the loss on the size of logits") {
     launch(kernel::z_grad<float>{.logits = rows_of(logits, experts),
                                  .padding = padding.view,
                                  .coeff = coeff,
-                                 .tokens = sums[1],
+                                 .tokens = &sums[1],
                                  .dlogits = rows_of<float>(dlogits, experts)},
            tokens);
     CHECK_MESSAGE(apart(dlogits, file.all(name + ".grad.logits")) < bound * 0.01, name);
@@ -497,8 +497,9 @@ TEST_CASE("megatron: as many rows as an expert has room for") {
 namespace {
 /// What the rows of a step's experts are asked of.
 struct frame_of_counts {
+  using memory = heddle::host_memory;
   struct {
-    std::span<index_t const> expert_rows;
+    heddle::counts<memory> expert_rows;
   } routing;
   std::vector<index_t> room{};
   std::span<index_t> counts(std::size_t size) {
@@ -515,7 +516,7 @@ TEST_CASE("megatron: as many rows as a quantised product wants") {
   floats const map = map_of(file, "padded_map.map"), padded = map_of(file, "padded_map.padded");
   ids_type ids = ids_of(file.all<std::uint8_t>("padded_map.map"), experts);
   order const by = order_of(ids, 2, experts);
-  frame_of_counts frame{.routing = {by.counts}};
+  frame_of_counts frame{.routing = {std::span<index_t const>{by.counts}}};
   auto const room = heddle::detail::rows_of_experts<heddle::aligned<4>>(frame);
   for (std::size_t e = 0; e < room.size(); ++e) {
     float theirs = 0;

@@ -172,24 +172,43 @@ struct number_group {
   }
 };
 
-/// Stands where cuda::execution stands, on one rank. With `Captures` nothing may ask to wait.
-template <bool Captures = false>
+/// The groups of a rank that is alone.
+class groups_of_one {
+ public:
+  explicit groups_of_one(deferred_gpu& gpu) : group_{gpu} {}
+  template <class Group>
+  [[nodiscard]] auto& communicator() {
+    return group_;
+  }
+  template <class Group>
+  [[nodiscard]] auto& numbers() {
+    return numbers_;
+  }
+
+ private:
+  deferred_group group_;
+  number_group numbers_{};
+};
+
+/// Stands where cuda::execution stands. With `Captures` nothing may ask to wait. `Gpu` is a `deferred_gpu` or has its
+/// members; `Groups` has `communicator` and `numbers`, and is made from it.
+template <bool Captures = false, class Gpu = deferred_gpu, class Groups = groups_of_one>
 class deferred_execution {
  public:
   using memory = device_memory;
   static constexpr bool captures = Captures;
 
-  explicit deferred_execution(deferred_gpu& gpu) : gpu_{&gpu}, group_{gpu} {}
+  explicit deferred_execution(Gpu& gpu) : gpu_{&gpu}, groups_{gpu} {}
 
   template <class Group>
   [[nodiscard]] auto& communicator() const {
-    return group_;
+    return groups_.template communicator<Group>();
   }
   template <class Group>
   [[nodiscard]] auto& numbers() const {
-    return numbers_;
+    return groups_.template numbers<Group>();
   }
-  [[nodiscard]] deferred_gpu& gpu() const { return *gpu_; }
+  [[nodiscard]] Gpu& gpu() const { return *gpu_; }
 
   template <class X, class W, class Y>
   void multiply(heddle::rows<X, memory> x, heddle::matrix<W const, memory> w, heddle::rows<Y, memory> y) const {
@@ -235,7 +254,7 @@ class deferred_execution {
   }
   template <class Element>
   [[nodiscard]] Element* allocate(index_t count) const {
-    return gpu_->allocate<Element>(count);
+    return gpu_->template allocate<Element>(count);
   }
   template <class Type>
   [[nodiscard]] Type* allocate_here(index_t count) const {
@@ -256,14 +275,16 @@ class deferred_execution {
   }
   [[nodiscard]] std::size_t now() const { return gpu_->used(); }
   [[nodiscard]] bool allocated_since(std::size_t then, void const* data) const {
-    return gpu_->owns(data) && static_cast<std::byte const*>(data) >= gpu_->allocate<std::byte>(0) - (now() - then);
+    return gpu_->owns(data) &&
+           static_cast<std::byte const*>(data) >= gpu_->template allocate<std::byte>(0) - (now() - then);
   }
   template <class Element>
   [[nodiscard]] Element* keep_only(std::size_t then, Element* data, index_t count) const {
     if (!allocated_since(then, data)) return data;
     gpu_->free_behind(then);
     using value = std::remove_const_t<Element>;
-    auto* const to = reinterpret_cast<value*>(gpu_->allocate<std::byte>(0));  // poison would fall on what is kept
+    auto* const to =
+        reinterpret_cast<value*>(gpu_->template allocate<std::byte>(0));  // poison would fall on what is kept
     gpu_->put([=] { std::memmove(to, data, static_cast<std::size_t>(count) * sizeof(value)); });
     gpu_->free_behind(then + (static_cast<std::size_t>(count) * sizeof(value) + 255) / 256 * 256);
     return to;
@@ -319,9 +340,8 @@ class deferred_execution {
     });
   }
 
-  deferred_gpu* gpu_;
-  deferred_group mutable group_;
-  number_group mutable numbers_{};
+  Gpu* gpu_;
+  Groups mutable groups_;
   heddle::host::reference_gemm mutable gemm_{};
   std::list<std::vector<std::max_align_t>> mutable here_{};
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The loss that asks a router to use its experts evenly, and its gradient. It is made of sums over the tokens of all
 // ranks: a rank computes its own (`balance_scores`, `balance_sums`), the caller adds them up over the ranks, and every
-// rank computes the same loss (`balance_loss`) and the gradient of its tokens (`balance_grad`).
+// rank computes the same loss (`conclude_balance`) and the gradient of its tokens (`balance_grad`).
 //
 // Of n tokens that are no padding, E experts and k slots: loss = coeff E / (k n^2) sum_i c_i sum_t p_ti. p are the
 // scores of a row over their sum + 1e-20 (a softmax: its probabilities), c_i counts the tokens with p_ti among the k
@@ -10,7 +10,6 @@
 #pragma once
 
 #include <heddle/kernel/weigh.hpp>
-#include <span>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace kernel {
@@ -110,18 +109,24 @@ enum class balance_scale { megatron, huggingface };
   return tokens / length;
 }
 
-/// Megatron's global loss looks at the choices of a whole batch, which comes in several steps: adds this step's counts
-/// in `sums` [1, 2 E + 1] to `history` [E] and puts their mean over `steps`, this one included, in their place.
-inline void average_counts(rows<double> sums, std::span<double> history, index_t steps) {
-  for (std::size_t i = 0; i < history.size(); ++i) {
-    double& count = sums.data()[i];
-    count = (history[i] += count) / static_cast<double>(steps);
+/// Megatron's global loss looks at the choices of a whole batch, which comes in several steps: history [E] = before [E]
+/// + this step's counts in `sums` [1, 2 E + 1], which their mean over `steps`, this one included, replaces.
+template <team Team, class Memory>
+HEDDLE_HOST_DEVICE void average_counts(Team const& team, rows<double, Memory> sums,
+                                       std::type_identity_t<per_row<double const, Memory>> before,
+                                       per_row<double, Memory> history, index_t steps) {
+  for (index_t i = team.rank(); i < history.count(); i += team.size()) {
+    history(i) = before(i) + sums(0, i);
+    sums(0, i) = history(i) / static_cast<double>(steps);
   }
+  team.sync();
 }
 
 /// The loss from the sums over all ranks [B, 2 E + 1], and its slope on every p_i in slopes [B, E]. A block without
-/// tokens counts as 0; no block at all is a loss of 0.
-inline double balance_loss(rows<double const> sums, index_t k, double coeff, balance_scale scale, rows<double> slopes) {
+/// tokens counts as 0; no block at all is a loss of 0. Every lane gets the loss.
+template <team Team, class Memory>
+HEDDLE_HOST_DEVICE double balance_loss(Team const& team, rows<double, Memory> sums, index_t k, double coeff,
+                                       balance_scale scale, rows<double, Memory> slopes) {
   index_t const blocks = sums.shape()[0];
   index_t const experts = slopes.row_size();
   double loss = 0;
@@ -130,15 +135,38 @@ inline double balance_loss(rows<double const> sums, index_t k, double coeff, bal
     double const each = static_cast<double>(experts) / (tokens * tokens * static_cast<double>(blocks));
     double const factor =
         tokens == 0 ? 0 : coeff * each / (scale == balance_scale::megatron ? static_cast<double>(k) : 1);
-    double pairs = 0;
-    for (index_t i = 0; i < experts; ++i) {
-      pairs += sums(b, i) * sums(b, experts + i);
-      slopes(b, i) = factor * sums(b, i);
-    }
+    double pairs = 0;  // in one order, whatever the team
+    for (index_t i = 0; i < experts; ++i) pairs += sums(b, i) * sums(b, experts + i);
+    for (index_t i = team.rank(); i < experts; i += team.size()) slopes(b, i) = factor * sums(b, i);
     loss += factor * pairs;
   }
   return loss;
 }
+
+/// loss [1] = `balance_loss`, slopes [B, E] its slopes times `loss_scale`. Where there is a
+/// history [E], it takes the counts of the steps before in, see `average_counts`. It is launched over one row.
+template <class Memory = host_memory>
+struct conclude_balance {
+  rows<double, Memory> sums;
+  index_t k = 0;
+  double coeff = 0;
+  balance_scale scale = balance_scale::megatron;
+  double loss_scale = 1;
+  per_row<double const, Memory> before{};
+  index_t steps = 1;
+  per_row<double, Memory> history{};
+  rows<double, Memory> slopes;
+  per_row<double, Memory> loss;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t) const {
+    average_counts(team, sums, before, history, steps);
+    double const found = balance_loss(team, sums, k, coeff, scale, slopes);
+    for (index_t b = 0; b < slopes.shape()[0]; ++b)
+      for (index_t i = team.rank(); i < slopes.row_size(); i += team.size()) slopes(b, i) *= loss_scale;
+    if (team.rank() == 0) loss(0) = found;
+  }
+};
 
 /// Adds the gradient of `balance_loss` to dlogits [T, E]: p_i (d_i - sum_j d_j p_j) for a softmax, with d the slopes
 /// [B, E] of the token's block; for other scores s with the sum S: s'_i (d_i - sum_j d_j s_j / S) / S. `length` and

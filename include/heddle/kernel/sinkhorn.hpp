@@ -24,24 +24,26 @@ struct sinkhorn_begin {
 };
 
 /// row_scale[t] = 1 / (tokens (sum_i e^z_ti column_scale[i] + 1e-8)), 0 for padding. logits [T, E], which an
-/// exponential must not overflow; column_scale [E], row_scale [T]; `tokens` counts those of all ranks that are no
-/// padding.
+/// exponential must not overflow; column_scale [E], row_scale [T]; `tokens` points to how many of all ranks are no
+/// padding. Where `ended` points to another number than 0, nothing is done, as in the two kernels behind it.
 template <class Real, class Memory = host_memory>
 struct sinkhorn_rows {
   rows<Real const, Memory> logits;
   per_row<bool const, Memory> padding{};
   per_row<Real const, Memory> column_scale;
-  double tokens = 0;
+  double const* tokens = nullptr;
   per_row<Real, Memory> row_scale;
+  index_t const* ended = nullptr;
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t row) const {
+    if (ended != nullptr && *ended != 0) return;
     Real const* const x = logits.row(row);
     Real const share =
         sum_row<Real>(team, logits.row_size(), [this, x](index_t i) { return exponential(x[i]) * column_scale(i); });
     bool const absent = padding.data() != nullptr && padding(row);
     if (team.rank() != 0) return;
-    row_scale(row) = absent ? Real{} : 1 / (static_cast<Real>(tokens) * (share + static_cast<Real>(sinkhorn_epsilon)));
+    row_scale(row) = absent ? Real{} : 1 / (static_cast<Real>(*tokens) * (share + static_cast<Real>(sinkhorn_epsilon)));
   }
 };
 
@@ -52,12 +54,14 @@ struct sinkhorn_columns {
   rows<Real const, Memory> logits;
   per_row<Real const, Memory> row_scale;
   per_row<double, Memory> sums;
+  index_t const* ended = nullptr;
 
   /// Rows to launch over.
   [[nodiscard]] constexpr index_t tiles() const { return (sums.count() + tile_width - 1) / tile_width; }
 
   template <team Team>
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t tile) const {
+    if (ended != nullptr && *ended != 0) return;
     index_t const first = tile * tile_width;
     index_t const width = sums.count() - first < tile_width ? sums.count() - first : tile_width;
     for (index_t i = team.rank(); i < width; i += team.size()) sums(first + i) = 0;
@@ -68,6 +72,36 @@ struct sinkhorn_columns {
         sums(first + i) += static_cast<double>(exponential(x[i]) * row_scale(t));
       }
     }
+  }
+};
+
+/// column_scale[i] = 1 / (E (sums[i] + 1e-8)), with sums [E] those of all ranks. Where this changes the scales by no
+/// more than `tolerance` in the mean, `ended` gets the number of the round. It is launched over one row.
+template <class Real, class Memory = host_memory>
+struct sinkhorn_scale {
+  per_row<double const, Memory> sums;
+  per_row<Real, Memory> column_scale;
+  double tolerance = 0;
+  index_t round = 1;
+  index_t* ended = nullptr;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t) const {
+    if (*ended != 0) return;
+    index_t const experts = sums.count();
+    double change = 0;  // in one order, whatever the team
+    for (index_t i = 0; i < experts; ++i) {
+      Real const step = scale(i) - column_scale(i);
+      change += static_cast<double>(step < 0 ? -step : step);
+    }
+    team.sync();  // all have read the scales, and `ended`
+    for (index_t i = team.rank(); i < experts; i += team.size()) column_scale(i) = scale(i);
+    if (team.rank() == 0 && !(change / static_cast<double>(experts) > tolerance)) *ended = round;
+  }
+
+ private:
+  [[nodiscard]] HEDDLE_HOST_DEVICE Real scale(index_t i) const {
+    return static_cast<Real>(1 / (static_cast<double>(sums.count()) * (sums(i) + sinkhorn_epsilon)));
   }
 };
 
@@ -99,27 +133,34 @@ struct sinkhorn_limits {
 };
 
 /// Finds the scales. `launch(kernel, rows)` runs a kernel; `reduce(sums)` adds sums [E] over the ranks that share the
-/// tokens, so that the result is the same however they are dealt. Views as in the kernels; column_scale, row_scale and
-/// sums are written. Returns the number of rounds. Host memory: the end depends on the data.
+/// tokens, so that the result is the same however they are dealt; `is_over(round)` says whether `ended`, which is 0
+/// before the first round, is known to be another number: rounds behind the end do nothing, so it may say no. Views and
+/// pointers as in the kernels; column_scale, row_scale, sums and ended are written.
+template <class Launch, class Reduce, class IsOver, class Real, class Memory>
+void find_scales(Launch launch, Reduce reduce, IsOver is_over, rows<Real const, Memory> logits,
+                 per_row<bool const, Memory> padding, double const* tokens, per_row<Real, Memory> column_scale,
+                 per_row<Real, Memory> row_scale, per_row<double, Memory> sums, index_t* ended,
+                 sinkhorn_limits limits = {}) {
+  launch(sinkhorn_begin<Real, Memory>{column_scale}, column_scale.count());
+  for (int round = 1;; ++round) {
+    launch(sinkhorn_rows<Real, Memory>{logits, padding, column_scale, tokens, row_scale, ended}, row_scale.count());
+    sinkhorn_columns<Real, Memory> const columns{logits, row_scale, sums, ended};
+    launch(columns, columns.tiles());
+    reduce(sums);
+    launch(sinkhorn_scale<Real, Memory>{sums, column_scale, limits.tolerance, round, ended}, 1);
+    if (is_over(round) || round >= limits.most) return;
+  }
+}
+
+/// The same where the host sees each round end. Returns the number of rounds.
 template <class Launch, class Reduce, class Real>
 int sinkhorn(Launch launch, Reduce reduce, rows<Real const> logits, per_row<bool const> padding, double tokens,
              per_row<Real> column_scale, per_row<Real> row_scale, per_row<double> sums, sinkhorn_limits limits = {}) {
-  index_t const experts = column_scale.count();
-  launch(sinkhorn_begin<Real>{column_scale}, experts);
-  for (int round = 1;; ++round) {
-    launch(sinkhorn_rows<Real>{logits, padding, column_scale, tokens, row_scale}, row_scale.count());
-    sinkhorn_columns<Real> const columns{logits, row_scale, sums};
-    launch(columns, columns.tiles());
-    reduce(sums);
-    double change = 0;
-    for (index_t i = 0; i < experts; ++i) {
-      auto const scale = static_cast<Real>(1 / (static_cast<double>(experts) * (sums(i) + sinkhorn_epsilon)));
-      Real const step = scale - column_scale(i);
-      change += static_cast<double>(step < 0 ? -step : step);
-      column_scale(i) = scale;
-    }
-    if (!(change / static_cast<double>(experts) > limits.tolerance) || round >= limits.most) return round;
-  }
+  index_t ended = 0;
+  find_scales(
+      launch, reduce, [&](int) { return ended != 0; }, logits, padding, &tokens, column_scale, row_scale, sums, &ended,
+      limits);
+  return ended != 0 ? static_cast<int>(ended) : limits.most;
 }
 
 }  // namespace kernel

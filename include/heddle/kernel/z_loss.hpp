@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The loss that keeps router logits small, and its gradient: coeff times the mean of log(sum_i e^z_i)^2 over the tokens
 // of all ranks that are no padding. Each rank sums its own (`z_terms`, `z_sums`), the caller adds these up over the
-// ranks, and every rank computes the same loss (`z_loss`) and the gradient of its tokens (`z_grad`).
+// ranks, and every rank computes the same loss (`z_loss`, `conclude_z`) and the gradient of its tokens (`z_grad`).
 #pragma once
 
 #include <heddle/kernel/score.hpp>
@@ -52,18 +52,32 @@ struct z_sums {
 };
 
 /// The loss from the sums over all ranks; 0 where there is no token.
-[[nodiscard]] constexpr double z_loss(per_row<double const> sums, double coeff) {
+template <class Memory>
+[[nodiscard]] HEDDLE_HOST_DEVICE constexpr double z_loss(per_row<double, Memory> sums, double coeff) {
   return sums(1) == 0 ? 0 : coeff * sums(0) / sums(1);
 }
 
-/// Adds the gradient of `z_loss` to dlogits [T, E]: 2 coeff log_sum p_i / tokens, with p the softmax. `tokens` is
-/// sums[1] over all ranks.
+/// loss [1] = `z_loss`. It is launched over one row.
+template <class Memory = host_memory>
+struct conclude_z {
+  per_row<double, Memory> sums;
+  double coeff = 0;
+  per_row<double, Memory> loss;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t) const {
+    if (team.rank() == 0) loss(0) = z_loss(sums, coeff);
+  }
+};
+
+/// Adds the gradient of `z_loss` to dlogits [T, E]: 2 coeff log_sum p_i / tokens, with p the softmax. `tokens`
+/// points to sums[1] over all ranks.
 template <class Real, class Memory = host_memory>
 struct z_grad {
   rows<Real const, Memory> logits;
   per_row<bool const, Memory> padding{};
   double coeff = 0;
-  double tokens = 0;
+  double const* tokens = nullptr;
   rows<Real, Memory> dlogits;
 
   template <team Team>
@@ -73,7 +87,7 @@ struct z_grad {
     Real const* const x = logits.row(row);
     Real* const dx = dlogits.row(row);
     auto const p = softmax_of_row(team, experts, x);
-    Real const factor = static_cast<Real>(2 * coeff / tokens) * log_sum(p);
+    Real const factor = static_cast<Real>(2 * coeff / *tokens) * log_sum(p);
     fill_row(team, experts, dx, [=](index_t i) { return dx[i] + factor * p(x[i]); });
   }
 };

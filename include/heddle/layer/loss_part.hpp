@@ -2,7 +2,6 @@
 // The terms of a router's losses at run time, one after the other.
 #pragma once
 
-#include <heddle/core/spans.hpp>
 #include <heddle/layer/token_sums.hpp>
 #include <heddle/router/losses.hpp>
 
@@ -10,10 +9,31 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-/// Work on a few numbers, which is no work in a step without data.
-template <class Frame, class Work>
-void on_host(Frame& frame, Work const& work) {
-  frame.launch([&work](auto const&, index_t) { work(); }, 1);
+/// A list of a report or of inputs as a kernel reads it.
+[[nodiscard]] inline per_row<double const> as_list(std::span<double const> list) {
+  return {list.data(), extents<tokens>{static_cast<index_t>(list.size())}};
+}
+[[nodiscard]] inline per_row<double const, device_memory> as_list(per_row<double const, device_memory> list) {
+  return list;
+}
+/// What a kernel has written as a report holds it.
+template <class Memory>
+[[nodiscard]] typename told<Memory>::list as_told(per_row<double const, Memory> list) {
+  if constexpr (of_host<Memory>) return {list.data(), static_cast<std::size_t>(list.count())};
+  else return list;
+}
+/// Where a kernel is to write a number of the report.
+template <class Frame>
+[[nodiscard]] per_row<double, typename Frame::memory> place_of(Frame& frame,
+                                                               typename told<typename Frame::memory>::number& number) {
+  extents<tokens> const one{1};
+  if constexpr (of_host<typename Frame::memory>) {
+    return {&number, one};
+  } else {
+    per_row<double, typename Frame::memory> const place{frame.template scratch<double>(1).data(), one};
+    number = place;
+    return place;
+  }
 }
 
 /// One term: how many sums it takes, the sums of this rank's tokens, what follows from the sums of all, and its
@@ -43,18 +63,19 @@ struct loss_part<z_loss> {
   }
   template <class Frame>
   static void conclude(Frame& frame, index_t, std::span<double> sums) {
-    auto& report = frame.report;
-    on_host(frame, [&report, sums, coeff = coefficient(frame)] {
-      report.z = kernel::z_loss({sums.data(), extents<tokens>{2}}, coeff);
-      report.z_tokens = sums[1];
-    });
+    using memory = typename Frame::memory;
+    per_row<double, memory> const all{sums.data(), extents<tokens>{2}};
+    frame.report.z_sums = all;
+    frame.launch(
+        kernel::conclude_z<memory>{.sums = all, .coeff = coefficient(frame), .loss = place_of(frame, frame.report.z)},
+        1);
   }
   template <class Frame, class Real, class Memory>
   static void grad(Frame& frame, rows<Real const, Memory> logits, rows<Real, Memory> dlogits) {
     frame.launch(kernel::z_grad<Real, Memory>{.logits = logits,
                                               .padding = frame.inputs.padding,
                                               .coeff = coefficient(frame) * frame.weights().options.loss_scale,
-                                              .tokens = frame.report.z_tokens,
+                                              .tokens = frame.report.z_sums.data() + 1,
                                               .dlogits = dlogits},
                  logits.shape()[0]);
   }
@@ -103,49 +124,57 @@ struct loss_part<aux_loss<Score, Scale, Over, TopK>> {
     frame.launch(kernel::balance_scores<Score, Real, Memory>{.logits = logits, .p = p, .ids = ids, .padding = padding},
                  height);
     range const own = block(frame, height);
-    kernel::balance_sums<Real, Memory> const kernel{.p = p,
-                                                    .ids = ids,
-                                                    .padding = padding,
-                                                    .first_token = own.begin,
-                                                    .length = own.size,
-                                                    .sums = table(sums, kernel::balance_columns(logits.row_size()))};
+    kernel::balance_sums<Real, Memory> const kernel{
+        .p = p,
+        .ids = ids,
+        .padding = padding,
+        .first_token = own.begin,
+        .length = own.size,
+        .sums = table<double, Memory>(sums.data(), sums.size(), kernel::balance_columns(logits.row_size()))};
     frame.launch(kernel, kernel.pieces());
   }
   template <class Frame>
   static void conclude(Frame& frame, index_t experts, std::span<double> sums) {
-    auto const all = table(sums, kernel::balance_columns(experts));
+    using memory = typename Frame::memory;
+    auto const all = table<double, memory>(sums.data(), sums.size(), kernel::balance_columns(experts));
     auto const slopes = frame.template scratch_rows<double>(all.shape()[0], experts);
-    auto const& inputs = frame.inputs;
-    std::span<double> const counts =
-        inputs.history.empty() ? std::span<double>{} : frame.template scratch<double>(experts);
+    auto const before = as_list(frame.inputs.history);
+    per_row<double, memory> history{};
+    if (before.count() > 0) history = {frame.template scratch<double>(experts).data(), extents<tokens>{experts}};
     auto& report = frame.report;
-    report.history = counts;
-    report.slopes = {slopes.data(), static_cast<std::size_t>(slopes.count())};
-    on_host(frame, [&, k = top_k(frame), coeff = coefficient(frame), scale = frame.weights().options.loss_scale] {
-      if (!counts.empty()) {
-        copy_all(inputs.history, counts);
-        kernel::average_counts(all, counts, inputs.history_steps + 1);
-      }
-      report.aux = kernel::balance_loss(all, k, coeff, Scale, slopes);
-      for (index_t i = 0; i < slopes.count(); ++i) slopes.data()[i] *= scale;
-    });
+    report.history = as_told<memory>(history);
+    report.slopes = as_told<memory>(per_row<double, memory>{slopes.data(), extents<tokens>{slopes.count()}});
+    frame.launch(kernel::conclude_balance<memory>{.sums = all,
+                                                  .k = top_k(frame),
+                                                  .coeff = coefficient(frame),
+                                                  .scale = Scale,
+                                                  .loss_scale = frame.weights().options.loss_scale,
+                                                  .before = before,
+                                                  .steps = frame.inputs.history_steps + 1,
+                                                  .history = history,
+                                                  .slopes = slopes,
+                                                  .loss = place_of(frame, report.aux)},
+                 1);
   }
   template <class Frame, class Real, class Memory>
   static void grad(Frame& frame, rows<Real const, Memory> logits, rows<Real, Memory> dlogits) {
     range const own = block(frame, logits.shape()[0]);
+    auto const slopes = as_list(frame.report.slopes);
+    auto const height = static_cast<std::size_t>(slopes.count());
     frame.launch(kernel::balance_grad<Score, Real, Memory>{.logits = logits,
                                                            .padding = frame.inputs.padding,
                                                            .first_token = own.begin,
                                                            .length = own.size,
-                                                           .slopes = table(frame.report.slopes, logits.row_size()),
+                                                           .slopes = table<double const, Memory>(slopes.data(), height,
+                                                                                                 logits.row_size()),
                                                            .dlogits = dlogits},
                  logits.shape()[0]);
   }
 
  private:
-  template <class Number>
-  static rows<Number> table(std::span<Number> numbers, index_t width) {
-    return {numbers.data(), extents<tokens, hidden>{static_cast<index_t>(numbers.size()) / width, width}};
+  template <class Number, class Memory>
+  static rows<Number, Memory> table(Number* numbers, std::size_t count, index_t width) {
+    return {numbers, extents<tokens, hidden>{static_cast<index_t>(count) / width, width}};
   }
   static void check_place(index_t first, index_t height, index_t all) {
     if (first >= 0 && first + height <= all) return;
@@ -156,11 +185,11 @@ struct loss_part<aux_loss<Score, Scale, Over, TopK>> {
   }
   template <class Frame>
   static void check_history(Frame& frame, index_t experts) {
-    auto const& history = frame.inputs.history;
-    if (history.empty() || (!of_sequences && static_cast<index_t>(history.size()) == experts)) return;
+    index_t const history = as_list(frame.inputs.history).count();
+    if (history == 0 || (!of_sequences && history == experts)) return;
     throw error(error_kind::argument,
-                "a history of " + std::to_string(history.size()) + " counts for " + std::to_string(experts) +
-                    " experts" + (of_sequences ? ", balanced over sequences" : ""),
+                "a history of " + std::to_string(history) + " counts for " + std::to_string(experts) + " experts" +
+                    (of_sequences ? ", balanced over sequences" : ""),
                 "give one count for each expert, and balance over tokens");
   }
 };

@@ -57,6 +57,21 @@ inline void check_row_numbers(index_t rows) {
 
 }  // namespace detail
 
+/// How kernels' findings are held: where they are written, which the host reads by `fetch` alone; on the host, as they
+/// are.
+template <class Memory>
+struct told {
+  using counts = heddle::counts<Memory>;
+  using number = per_row<double const, Memory>;  ///< one, or none where nothing was found out
+  using list = per_row<double const, Memory>;
+};
+template <>
+struct told<host_memory> {
+  using counts = std::span<index_t const>;
+  using number = double;
+  using list = std::span<double const>;
+};
+
 /// What a caller may tell a routed step about this rank's tokens; all empty where there is nothing to tell.
 template <class Memory = host_memory>
 struct routing_inputs {
@@ -64,7 +79,7 @@ struct routing_inputs {
   slot_view<std::int32_t const, Memory> recorded;  ///< choices of an earlier run, to be taken again
   index_t first_token = 0;                         ///< number of this rank's first token among those of all ranks
   std::uint64_t seed = 0;                          ///< of what is random in the step
-  std::span<double const> history{};               ///< how often each expert was chosen in the steps before, by all
+  typename told<Memory>::list history{};           ///< how often each expert was chosen in the steps before, by all
   index_t history_steps = 0;                       ///< how many steps these were
   index_t most_tokens = -1;                        ///< tokens that no rank has more of; -1: the ranks agree on it
   index_t room = -1;                               ///< rows that a rank can receive directly; -1: the most there can be
@@ -90,21 +105,6 @@ struct overflow {
   [[nodiscard]] constexpr explicit operator bool() const { return needed > room; }
 };
 
-/// How a report holds what kernels find out: where they write it, which the host reads by `fetch` alone; on the host as
-/// it is.
-template <class Memory>
-struct told {
-  using counts = heddle::counts<Memory>;
-  using number = per_row<double const, Memory>;  ///< one, or none where nothing was found out
-  using list = per_row<double const, Memory>;
-};
-template <>
-struct told<host_memory> {
-  using counts = std::span<index_t const>;
-  using number = double;
-  using list = std::span<double const>;
-};
-
 /// What a routed step has to tell besides its values. Counts are per expert, of this rank's tokens.
 template <class Memory = host_memory>
 struct routing_report {
@@ -117,7 +117,11 @@ struct routing_report {
   /// The same where only kernels look for it: `needed`, `room`, `rank`, `expert`, and behind them `dropped`.
   per_row<index_t const, Memory> overflow_found{};
   typename told<Memory>::list slopes{};  ///< of the balance loss, for the backward pass: [blocks, experts]
-  double z_tokens = 0;                   ///< tokens that the other loss is a mean over, for the backward pass
+  /// Of the other loss, for the backward pass: the sum of its terms, and how many tokens it is a mean over.
+  per_row<double const, Memory> z_sums{};
+  /// On a device: one more than the number of a (token, slot) pair with a bad recorded choice, 0 where all are good;
+  /// empty where the host has looked.
+  per_row<index_t const, Memory> bad_choice{};
 };
 
 /// What a step knows besides its values. The views lie in the execution's workspace.

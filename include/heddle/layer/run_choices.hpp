@@ -59,44 +59,73 @@ void choose_experts(expert_choice, Frame& frame, index_t k, kernel::route<Rule, 
 
 namespace detail {
 
-template <class Real>
+template <class Real, class Memory>
 struct sinkhorn_scratch {
-  per_row<Real> column_scale, row_scale;  ///< [experts], [tokens]
-  std::span<double> sums;                 ///< [experts]
-  std::span<index_t> count;               ///< [1]
+  per_row<Real, Memory> column_scale, row_scale;  ///< [experts], [tokens]
+  std::span<double> sums;                         ///< [experts]
+  std::span<index_t> count;                       ///< [1], of the host
+  std::span<index_t> ended;                       ///< [1]
 };
+
+/// Rounds of which the host does not see the end, until it looks.
+inline constexpr int rounds_unseen = 16;
 
 }  // namespace detail
 
-template <class Tokens, class Frame, class Rule, class Real, class Weight>
-auto scratch_of_choice(sinkhorn<Tokens>, Frame& frame, kernel::route<Rule, Real, host_memory, Weight> const& route) {
+template <class Tokens, class Frame, class Rule, class Real, class Memory, class Weight>
+auto scratch_of_choice(sinkhorn<Tokens>, Frame& frame, kernel::route<Rule, Real, Memory, Weight> const& route) {
   extents<tokens> const height{route.logits.shape()[0]};
   extents<tokens> const experts{route.logits.row_size()};
-  return detail::sinkhorn_scratch<Real>{.column_scale = {frame.template scratch<Real>(experts.count()).data(), experts},
-                                        .row_scale = {frame.template scratch<Real>(height.count()).data(), height},
-                                        .sums = frame.template scratch<double>(experts.count()),
-                                        .count = frame.counts(1)};
+  return detail::sinkhorn_scratch<Real, Memory>{
+      .column_scale = {frame.template scratch<Real>(experts.count()).data(), experts},
+      .row_scale = {frame.template scratch<Real>(height.count()).data(), height},
+      .sums = frame.template scratch<double>(experts.count()),
+      .count = frame.counts(1),
+      .ended = frame.template scratch<index_t>(1)};
 }
 
-/// All ranks of the groups of `Tokens` call it.
-template <class Tokens, class Frame, class Rule, class Real, class Weight>
+/// All ranks of the groups of `Tokens` call it. On a device, rounds behind the end are kernels that do nothing; where
+/// the host may wait, it looks for the end now and then.
+template <class Tokens, class Frame, class Rule, class Real, class Memory, class Weight>
 void choose_experts(sinkhorn<Tokens> choice, Frame& frame, index_t,
-                    kernel::route<Rule, Real, host_memory, Weight> const& route) {
+                    kernel::route<Rule, Real, Memory, Weight> const& route) {
   index_t const height = route.logits.shape()[0];
-  auto const [column_scale, row_scale, sums, count] = scratch_of_choice(choice, frame, route);
-  count[0] = detail::present_tokens(frame, height);
-  detail::sum_over(frame, Tokens{}, count);
-  kernel::sinkhorn([&](auto const& kernel, index_t rows) { frame.launch(kernel, rows); },
-                   [&](per_row<double> sum) {
-                     detail::sum_over(frame, Tokens{}, std::span{sum.data(), static_cast<std::size_t>(sum.count())});
-                   },
-                   route.logits, route.padding, static_cast<double>(count[0]), column_scale, row_scale,
-                   {sums.data(), column_scale.shape()});
-  frame.launch(kernel::sinkhorn_choose<Real>{.logits = route.logits,
-                                             .padding = route.padding,
-                                             .column_scale = column_scale,
-                                             .row_scale = row_scale,
-                                             .ids = route.ids},
+  auto& execution = frame.execution();
+  auto const scratch = scratch_of_choice(choice, frame, route);
+  auto const& [column_scale, row_scale, sums, count, ended] = scratch;
+  auto const add_up = [&frame](per_row<double, Memory> sum) {
+    detail::sum_over(frame, Tokens{}, std::span{sum.data(), static_cast<std::size_t>(sum.count())});
+  };
+  auto const launch = [&frame](auto const& kernel, index_t rows) { frame.launch(kernel, rows); };
+  per_row<double, Memory> const sum{sums.data(), column_scale.shape()};
+  execution.fill_zero(ended.data(), 1);
+  if constexpr (detail::of_host<Memory>) {
+    count[0] = detail::present_tokens(frame, height);
+    detail::sum_over(frame, Tokens{}, count);
+    auto const all = static_cast<double>(count[0]);
+    auto const is_over = [end = ended.data()](int) { return *end != 0; };
+    kernel::find_scales(launch, add_up, is_over, route.logits, route.padding, &all, column_scale, row_scale, sum,
+                        ended.data());
+  } else {
+    auto const all = detail::present_on_device(frame, height);
+    add_up(all);
+    auto const is_over = [&]([[maybe_unused]] int round) {
+      if constexpr (captures_steps<std::remove_reference_t<decltype(execution)>>) {
+        return false;
+      } else {
+        if (round % detail::rounds_unseen != 0) return false;
+        execution.fetch(host_sync{execution}, per_row<index_t const, Memory>{ended.data(), extents<tokens>{1}}, count);
+        return count[0] != 0;
+      }
+    };
+    kernel::find_scales(launch, add_up, is_over, route.logits, route.padding, all.data(), column_scale, row_scale, sum,
+                        ended.data());
+  }
+  frame.launch(kernel::sinkhorn_choose<Real, Memory>{.logits = route.logits,
+                                                     .padding = route.padding,
+                                                     .column_scale = column_scale,
+                                                     .row_scale = row_scale,
+                                                     .ids = route.ids},
                height);
   detail::weigh_chosen(frame, route);
 }

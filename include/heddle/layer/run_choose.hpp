@@ -49,6 +49,18 @@ void count_kept(Frame& frame) {
   frame.report.dropped = {};
 }
 
+/// Where a kernel says that a recorded choice is none: nowhere on the host, which looks for itself.
+template <class Frame>
+[[nodiscard]] per_row<index_t, typename Frame::memory> place_of_bad(Frame& frame) {
+  per_row<index_t, typename Frame::memory> place{};
+  if constexpr (!of_host<typename Frame::memory>) {
+    place = {frame.template scratch<index_t>(1).data(), extents<tokens>{1}};
+    frame.execution().fill_zero(place.data(), 1);
+    frame.report.bad_choice = place;
+  }
+  return place;
+}
+
 /// The weights of ids that are already there.
 template <class Frame, class Rule, class Real, class Memory, class Weight>
 void weigh_chosen(Frame& frame, kernel::route<Rule, Real, Memory, Weight> const& route) {
@@ -95,9 +107,13 @@ auto run(choose<Rule, TopK, Choice>, Frame& frame, activation<Real, Memory> logi
       .bias = detail::choice_bias<value>(frame, experts),
       .limit = limit,
       .padding = inputs.padding};
+  frame.report.bad_choice = {};
   if (inputs.recorded.row_size() > 0) {
-    kernel::deal_recorded<Memory> const replay{
-        .ids = route.ids, .recorded = inputs.recorded, .padding = inputs.padding};
+    kernel::deal_recorded<Memory> const replay{.ids = route.ids,
+                                               .recorded = inputs.recorded,
+                                               .padding = inputs.padding,
+                                               .bad = detail::place_of_bad(frame),
+                                               .experts = experts};
     replay.check(experts);
     static_cast<void>(scratch_of_choice(Choice{}, frame, route));
     frame.launch(replay, height);

@@ -26,7 +26,7 @@ template <class Tokens, class... Terms, class Frame, class Real, class Memory>
 auto run(losses<Tokens, Terms...>, Frame& frame, activation<Real, Memory> logits) {
   rows<std::remove_const_t<Real> const, Memory> const x = logits.data;
   detail::check_padding(frame, x.shape()[0]);
-  frame.report.aux = frame.report.z = 0;
+  frame.report.aux = frame.report.z = {};
   // Braces keep the order of the terms, which is the order of what ranks say to each other.
   std::array<index_t, sizeof...(Terms)> const columns{detail::columns_of<Terms, Tokens>(frame, x)...};
   index_t total = 0;

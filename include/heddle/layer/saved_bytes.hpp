@@ -58,6 +58,7 @@ void each_view(step_state<Memory> const& state, Visit const& visit) {
   visit_counts(routing.received);
   visit_counts(routing.chunks);
   visit_counts(routing.table);
+  visit(state.report.z_sums);
   auto const& slopes = state.report.slopes;
   if constexpr (requires { slopes.shape(); }) visit(slopes);
   else visit(per_row<double const>{slopes.data(), extents<tokens>{static_cast<index_t>(slopes.size())}});

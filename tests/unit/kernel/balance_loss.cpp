@@ -97,8 +97,10 @@ result run(problem const& of, std::vector<Real> logits, std::vector<index_t> con
     sample::launch(kernel, kernel.pieces(), lanes);
     for (std::size_t i = 0; i < all.size(); ++i) all[i] += sums[i];  // what an all_reduce does
   });
-  if (history != nullptr) kernel::average_counts(sample::rows_of(all, 1, columns), *history, 3);
-  double const loss = kernel::balance_loss(sample::rows_of(all, blocks, columns), of.k, of.coeff,
+  if (history != nullptr)
+    kernel::average_counts(serial_team{}, sample::rows_of(all, 1, columns), sample::list_of(*history),
+                           sample::list_of(*history), 3);
+  double const loss = kernel::balance_loss(serial_team{}, sample::rows_of(all, blocks, columns), of.k, of.coeff,
                                            of.times_k ? balance_scale::huggingface : balance_scale::megatron,
                                            sample::rows_of(slopes, blocks, of.experts));
   on_ranks([&](index_t first, index_t size, rows<Real const> own, per_row<bool const> padding) {
@@ -159,7 +161,8 @@ TEST_CASE("balance loss: an even choice of even probabilities is coeff, and k ti
   std::vector<double> sums{3, 3, 3, 3, 1.5, 1.5, 1.5, 1.5, 6};  // six tokens, two of four experts each
   std::vector<double> slopes(4);
   auto const of = [&](balance_scale scale) {
-    return kernel::balance_loss(sample::rows_of(sums, 1, 9), 2, 0.25, scale, sample::rows_of(slopes, 1, 4));
+    return kernel::balance_loss(serial_team{}, sample::rows_of(sums, 1, 9), 2, 0.25, scale,
+                                sample::rows_of(slopes, 1, 4));
   };
   CHECK(of(balance_scale::megatron) == doctest::Approx(0.25));
   CHECK(of(balance_scale::huggingface) == doctest::Approx(0.5));
@@ -201,7 +204,7 @@ TEST_CASE("balance loss: shares that tie after rounding count for the lower expe
 
 TEST_CASE("balance loss: no token, and lengths that cannot be") {
   std::vector<double> sums(9), slopes(4, 7.0);
-  CHECK(kernel::balance_loss(sample::rows_of(sums, 1, 9), 2, 0.25, balance_scale::megatron,
+  CHECK(kernel::balance_loss(serial_team{}, sample::rows_of(sums, 1, 9), 2, 0.25, balance_scale::megatron,
                              sample::rows_of(slopes, 1, 4)) == 0);
   CHECK(slopes == std::vector<double>(4, 0.0));
   CHECK(kernel::sequence_blocks(0, 4) == 0);

@@ -76,7 +76,7 @@ found run(std::vector<Real> logits, index_t experts, index_t k, std::vector<bool
   auto const reduce = [&](per_row<double> mine) {
     index_t const rest = count - split;
     launch(kernel::sinkhorn_rows<Real>{rows_from(split, rest), mask_from(split, rest), sample::list_of(columns),
-                                       present, scales_from(split, rest)},
+                                       &present, scales_from(split, rest)},
            rest);
     kernel::sinkhorn_columns<Real> const part{rows_from(split, rest), scales_from(split, rest), sample::list_of(other)};
     launch(part, part.tiles());

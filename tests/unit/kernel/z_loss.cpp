@@ -64,7 +64,7 @@ void check(std::vector<index_t> const& ranks, index_t experts, int lanes) {
         kernel::z_grad<Real>{part(first, size),
                              {padding.get() + first, extents<heddle::tokens>{size}},
                              coeff,
-                             sums[1],
+                             &sums[1],
                              {dlogits.data() + first * experts, extents<heddle::tokens, hidden>{size, experts}}},
         size, lanes);
     first += size;

@@ -35,15 +35,20 @@ TEST_CASE("present_tokens: all where there is no mask, and a mask must fit") {
 
 namespace {
 
-/// What `present_tokens` sees of a step on a device.
+/// What `present_tokens` sees of a captured step on a device.
+struct recording {
+  static constexpr bool captures = true;
+};
 struct far_frame {
   using memory = device_memory;
   routing_inputs<device_memory> inputs{};
+  recording on{};
+  recording& execution() { return on; }
 };
 
 }  // namespace
 
-TEST_CASE("present_tokens: a mask on a device is not read by the host, but refused") {
+TEST_CASE("present_tokens: a mask on a device is not read by the host: a captured step refuses it") {
   far_frame frame;
   CHECK(detail::present_tokens(frame, 7) == 7);
   frame.inputs.padding = {reinterpret_cast<bool const*>(std::uintptr_t{64}), extents<tokens>{4}};  // nobody may read it
