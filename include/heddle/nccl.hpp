@@ -13,6 +13,7 @@
 #include <heddle/nccl/moves.hpp>
 #include <heddle/nccl/numbers.hpp>
 #include <heddle/nccl/options.hpp>
+#include <heddle/nccl/patience.hpp>
 #include <heddle/nccl/plan.hpp>
 #include <heddle/nccl/staging.hpp>
 #include <heddle/nccl/sums.hpp>

@@ -139,7 +139,9 @@ class transport {
 
   /// See `register_memory`.
   [[nodiscard]] bool windows_wanted() const { return self_->settings().windows == window_mode::symmetric; }
-  void add_window(void* data, index_t bytes) { self_->link().add_window(data, static_cast<std::size_t>(bytes)); }
+  void add_window(void* data, index_t bytes) {
+    self_->link().add_window(data, static_cast<std::size_t>(bytes), stream());
+  }
 
  private:
   template <class Type>

@@ -7,7 +7,7 @@
 #include <exception>
 #include <heddle/collective/traffic.hpp>
 #include <heddle/nccl/error.hpp>
-#include <heddle/nccl/options.hpp>
+#include <heddle/nccl/patience.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,22 +30,13 @@ class connection {
   connection& operator=(connection const&) = delete;
   ~connection() {
     if (comm_ == nullptr || broken_) return;
-    if (std::uncaught_exceptions() > unwinding_) {  // to finalize is to wait for peers
-      end();
-      return;
-    }
-    for (ncclWindow_t const window : windows_) quiet(calls_.deregister_window(comm_, window));
-    if (whose_ == ownership::borrowed) return;
-    if (quiet(calls_.finalize(comm_))) static_cast<void>(calls_.destroy(comm_));
-    else end();
+    if (std::uncaught_exceptions() > unwinding_ || !close()) end();  // to close is to wait for peers
   }
 
   [[nodiscard]] Calls& calls() { return calls_; }
   [[nodiscard]] ncclComm_t comm() const { return comm_; }
   [[nodiscard]] bool broken() const { return broken_; }
-  [[nodiscard]] std::chrono::nanoseconds deadline() const { return deadline_; }
   void set_deadline(std::chrono::nanoseconds deadline) { deadline_ = deadline; }
-  void set_world_rank(int rank) { world_rank_ = rank; }
 
   /// `begin(&comm)` makes the communicator, perhaps not at once; returns when it is there.
   template <class Begin>
@@ -78,14 +69,13 @@ class connection {
 
   /// Returns when NCCL has taken the call, which for a non-blocking communicator may be later than its return.
   void settle(ncclResult_t status, char const* call) {
-    auto const begun = calls_.now();
-    while (status == ncclInProgress) {
-      auto const waited = calls_.now() - begun;
-      if (late(waited)) fail_late(call);
+    bool const taken = in_time(calls_, deadline_, [&] {
+      if (status != ncclInProgress) return true;
       ncclResult_t const asked = calls_.async_error(comm_, &status);
       if (asked != ncclSuccess) fail(asked, "ncclCommGetAsyncError");
-      if (status == ncclInProgress) calls_.pause(waited);
-    }
+      return status != ncclInProgress;
+    });
+    if (!taken) fail_late(call);
     if (status != ncclSuccess) fail(status, call);
   }
   /// The same for a call that says ncclSuccess while NCCL goes on with it: ncclCommSplit, ncclCommWindowRegister.
@@ -95,16 +85,14 @@ class connection {
 
   /// Returns when everything in `stream` is done; NCCL is asked on the way whether it still can be.
   void wait(cudaStream_t stream, char const* what) {
-    auto const begun = calls_.now();
-    for (;;) {
+    bool const done = in_time(calls_, deadline_, [&] {
       cudaError_t const state = calls_.query(stream);
-      if (state == cudaSuccess) return;
+      if (state == cudaSuccess) return true;
       if (state != cudaErrorNotReady) require(state, "cudaStreamQuery");
-      auto const waited = calls_.now() - begun;
       look(operation_, sequence_);
-      if (late(waited)) fail_late(what);
-      calls_.pause(waited);
-    }
+      return false;
+    });
+    if (!done) fail_late(what);
   }
 
   /// Calls that NCCL takes together. Inside, each hands its result to `note`; a failure is looked at when the group is
@@ -124,9 +112,11 @@ class connection {
     settle(closed, "ncclGroupEnd");
   }
 
-  /// Collective: makes a symmetric window of memory, until the communicator ends.
-  void add_window(void* data, std::size_t bytes) {
+  /// Collective: makes a symmetric window of memory for collectives in `stream`, until the communicator ends, which is
+  /// not before they have ended or have been aborted.
+  void add_window(void* data, std::size_t bytes, cudaStream_t stream) {
     ncclWindow_t window = nullptr;
+    stream_ = stream;
     windows_.reserve(windows_.size() + 1);
     settle_later(calls_.register_window(comm_, data, bytes, &window), "ncclCommWindowRegister");
     if (window != nullptr) windows_.push_back(window);  // null where the machine has no such windows
@@ -134,15 +124,11 @@ class connection {
 
   /// The same end for what the CUDA runtime refuses.
   void require(cudaError_t status, char const* call) {
-    if (status == cudaSuccess) return;
-    error problem = refusal(status, call, calls_.explain(status), world_rank_);
-    end();
-    throw std::move(problem).blames(-1, std::string{name_of(operation_)}, sequence_);
+    if (status != cudaSuccess) give_up(refusal(status, call, calls_.explain(status), world_rank_));
   }
   [[noreturn]] void fail(ncclResult_t status, char const* call) {
-    error problem = refusal(status, call, last_words(), world_rank_);
-    end();
-    throw std::move(problem).blames(-1, std::string{name_of(operation_)}, sequence_);
+    char const* const words = comm_ == nullptr ? nullptr : calls_.last_error(comm_);
+    give_up(refusal(status, call, words == nullptr ? "" : words, world_rank_));
   }
   /// Nothing can be waited for any more.
   void end() {
@@ -154,31 +140,43 @@ class connection {
   }
 
  private:
-  [[nodiscard]] bool late(std::chrono::nanoseconds waited) const {
-    return deadline_ != no_deadline && waited > deadline_;
-  }
-  [[nodiscard]] std::string last_words() {
-    char const* const words = comm_ == nullptr ? nullptr : calls_.last_error(comm_);
-    return words == nullptr ? "" : words;
-  }
   [[noreturn]] void fail_late(char const* call) {
     auto const limit = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_).count();
+    give_up({error_kind::timeout,
+             std::string{call} + " has not ended after " + std::to_string(limit) +
+                 " ms; NCCL does not say which rank is late",
+             diagnose(ncclInProgress).hint, world_rank_});
+  }
+  [[noreturn]] void give_up(error problem) {
     end();
-    throw error(error_kind::timeout,
-                std::string{call} + " has not ended after " + std::to_string(limit) +
-                    " ms; NCCL does not say which rank is late",
-                diagnose(ncclInProgress).hint, world_rank_)
-        .blames(-1, std::string{name_of(operation_)}, sequence_);
+    throw std::move(problem).blames(-1, std::string{name_of(operation_)}, sequence_);
+  }
+  /// Whether all has ended in order.
+  bool close() {
+    if (!windows_.empty() && !idle()) return false;  // kernels may still be in what a window maps
+    for (ncclWindow_t const window : windows_) quiet(calls_.deregister_window(comm_, window));
+    if (whose_ == ownership::borrowed) return true;
+    if (!quiet(calls_.finalize(comm_))) return false;
+    static_cast<void>(calls_.destroy(comm_));
+    return true;
   }
   /// `settle` for a destructor: whether it went well.
   bool quiet(ncclResult_t status) {
-    auto const begun = calls_.now();
-    while (status == ncclInProgress) {
-      auto const waited = calls_.now() - begun;
-      if (late(waited) || calls_.async_error(comm_, &status) != ncclSuccess) return false;
-      if (status == ncclInProgress) calls_.pause(waited);
-    }
-    return status == ncclSuccess;
+    bool const taken = in_time(calls_, deadline_, [&] {
+      return status != ncclInProgress || calls_.async_error(comm_, &status) != ncclSuccess || status != ncclInProgress;
+    });
+    return taken && status == ncclSuccess;
+  }
+  /// `wait` for a destructor, likewise.
+  bool idle() {
+    cudaError_t state = cudaErrorNotReady;
+    bool const done = in_time(calls_, deadline_, [&] {
+      state = calls_.query(stream_);
+      ncclResult_t found = ncclSuccess;
+      if (state != cudaErrorNotReady || calls_.async_error(comm_, &found) != ncclSuccess) return true;
+      return found != ncclSuccess && found != ncclInProgress;
+    });
+    return done && state == cudaSuccess;
   }
 
   Calls calls_;
@@ -192,6 +190,7 @@ class connection {
   ncclResult_t noted_ = ncclSuccess;
   char const* noted_call_ = "";
   std::vector<ncclWindow_t> windows_;
+  cudaStream_t stream_ = nullptr;  // of those who use them
   int unwinding_ = std::uncaught_exceptions();
 };
 

@@ -188,8 +188,44 @@ TEST_CASE("nccl connection: windows end before their communicator") {
     connection link{calls, std::chrono::seconds{1}, 0};
     link.adopt(made(calls), nccl::ownership::taken);
     calls.self->delays["register_window"] = 2;
-    link.add_window(&calls, 4096);
+    link.add_window(&calls, 4096, nullptr);
     CHECK(calls.self->waiting == 0);
   }
   CHECK(calls.self->log == std::vector<std::string>{"window 4096", "end of window", "finalize", "destroy"});
+}
+
+TEST_CASE("nccl connection: windows are there until the stream has ended, and longer where it does not end") {
+  using lines = std::vector<std::string>;
+  for (auto const whose : {nccl::ownership::taken, nccl::ownership::borrowed}) {
+    bool const taken = whose == nccl::ownership::taken;
+    lines const good =
+        taken ? lines{"window 64", "end of window", "finalize", "destroy"} : lines{"window 64", "end of window"};
+    lines const bad{"window 64", taken ? "abort" : "revoke"};
+    auto const check = [&](lines const& expected, auto script) {
+      fake::calls calls;
+      ncclComm_t const comm = made(calls);
+      cudaStream_t const stream = reinterpret_cast<cudaStream_t>(&calls);
+      {
+        connection link{calls, std::chrono::milliseconds{20}, 0};
+        link.adopt(comm, whose);
+        link.add_window(&calls, 64, stream);
+        script(*calls.self);
+      }
+      CHECK(calls.self->log == expected);
+      CHECK(calls.self->asked == stream);
+      if (!taken) calls.destroy(comm);
+      CHECK(calls.self->alive == 0);
+      return calls.self;
+    };
+    auto const slow = check(good, [](fake::script& self) { self.unready = 7; });
+    CHECK(slow->unready == 0);
+    CHECK(slow->time.count() == 7);
+    CHECK(check(bad, [](fake::script& self) { self.unready = -1; })->time.count() == 21);
+    check(bad, [](fake::script& self) { self.faults["query"] = cudaErrorIllegalAddress; });
+    auto const broken = check(bad, [](fake::script& self) {
+      self.unready = -1;
+      self.state = ncclRemoteError;
+    });
+    CHECK(broken->time.count() == 0);  // NCCL knows that it does not end
+  }
 }

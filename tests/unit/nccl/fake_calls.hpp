@@ -92,6 +92,7 @@ struct script {
   ncclResult_t state = ncclSuccess;  ///< what async_error finds when nothing is delayed
   int waiting = 0;                   ///< looks until what was delayed is done
   int unready = 0;                   ///< looks at the stream that find it busy; -1: for ever
+  cudaStream_t asked = nullptr;      ///< the stream that was looked at last
   int loaded = NCCL_VERSION_CODE;
   std::chrono::milliseconds step{1};
   std::chrono::milliseconds time{0};
@@ -413,7 +414,8 @@ struct calls {
     std::memcpy(to, from, bytes);
     return cudaSuccess;
   }
-  cudaError_t query(cudaStream_t) const {
+  cudaError_t query(cudaStream_t stream) const {
+    self->asked = stream;
     if (cudaError_t const bad = fault("query"); bad != cudaSuccess) return bad;
     if (self->unready == 0) return cudaSuccess;
     if (self->unready > 0) --self->unready;
