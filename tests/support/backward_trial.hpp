@@ -10,6 +10,7 @@
 #include <heddle/layer/each_gradient.hpp>
 #include <heddle/layer/saved_bytes.hpp>
 #include <heddle/sequence/parameter_gradients.hpp>
+#include <map>
 #include <thread>
 
 namespace support {
@@ -54,7 +55,7 @@ struct sum_over<heddle::placement<Entries...>> {
   }
 };
 
-/// Differences relative to the largest number of the dense tensor.
+/// Differences by the measure of relative.hpp.
 class gradient_judge {
  public:
   struct share {
@@ -63,6 +64,9 @@ class gradient_judge {
     box part;
   };
 
+  /// Sizes of gradients by name, where an oracle has measured them. Before anything is compared.
+  void sizes_are(std::map<std::string, double> sizes) { sizes_ = std::move(sizes); }
+
   void complain(std::string const& what) {
     std::lock_guard const lock{mutex_};
     if (problem_.empty()) problem_ = what;
@@ -70,7 +74,8 @@ class gradient_judge {
   /// What `rank` has of `dense`, of which it should have `part`.
   void compare(std::string const& name, std::vector<double> const& got, tensor const& dense, box const& part) {
     auto const expected = cut<double>(dense, part);
-    double const off = relative_off(got, expected, scale_of(dense.data));
+    auto const size = sizes_.find("grad." + name);
+    double const off = relative_off(got, expected, scale_of(dense.data, size == sizes_.end() ? 0 : size->second));
     std::lock_guard const lock{mutex_};
     if (off > worst_) {
       worst_ = off;
@@ -104,6 +109,7 @@ class gradient_judge {
   std::mutex mutex_;
   double worst_ = 0;
   std::string worst_name_, problem_;
+  std::map<std::string, double> sizes_;
   std::vector<std::vector<share>> shares_;
 };
 

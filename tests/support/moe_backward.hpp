@@ -20,7 +20,7 @@ inline oracle::result moe_gradients_of(moe_data const& data, tensor const& dy, h
                              .normalize = data.layer.renormalise,
                              .scale = data.layer.scale,
                              .weight_at_input = at == heddle::weight_at::input}};
-  return oracle::run_layer(layer);
+  return oracle::measured_layer(layer);
 }
 
 /// Gate, its bias, and the two matrices of the experts, as parameter_gradients_t lists them.
@@ -36,6 +36,7 @@ outcome back_moe(split_of const& split, moe_data const& data, heddle::weight_at 
   tensor const dy = rounded<T>(distinct(data.x.shape, 77));
   oracle::result const expected = moe_gradients_of(data, dy, at);
   gradient_judge judge;
+  judge.sizes_are(expected.sizes);
   run_judged<heddle::tp, heddle::dp, heddle::etp, heddle::ep, heddle::edp>(
       judge, grid, threads, [&](grid_tools& tools) {
         box part = box::all(data.x.shape);
