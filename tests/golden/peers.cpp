@@ -517,7 +517,7 @@ TEST_CASE("megatron: as many rows as a quantised product wants") {
   ids_type ids = ids_of(file.all<std::uint8_t>("padded_map.map"), experts);
   order const by = order_of(ids, 2, experts);
   frame_of_counts frame{.routing = {std::span<index_t const>{by.counts}}};
-  auto const room = heddle::detail::rows_of_experts<heddle::aligned<4>>(frame);
+  auto const room = heddle::detail::padded_rows<heddle::aligned<4>>(frame);
   for (std::size_t e = 0; e < room.size(); ++e) {
     float theirs = 0;
     for (std::size_t i = e; i < padded.size(); i += room.size()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few loops over spans that would otherwise cost every user <algorithm>.
+// The few loops over spans that would otherwise cost every user <algorithm>, and sums that are written in many places.
 #pragma once
 
 #include <heddle/core/config.hpp>
@@ -16,6 +16,11 @@ template <class Number>
 template <class Number>
 [[nodiscard]] constexpr Number smaller(Number a, Number b) {
   return b < a ? b : a;
+}
+/// The smallest multiple that is not below a number.
+template <class Number>
+[[nodiscard]] HEDDLE_HOST_DEVICE constexpr Number rounded_up(Number number, std::type_identity_t<Number> multiple) {
+  return (number + multiple - 1) / multiple * multiple;
 }
 /// to[i] = from[i]; `to` is at least as long.
 template <class From, class To>

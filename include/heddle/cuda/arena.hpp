@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <heddle/core/error.hpp>
+#include <heddle/core/spans.hpp>
 #include <string>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -34,7 +35,7 @@ class arena {
   /// `bytes` of uninitialised memory, aligned to 256 bytes, until the enclosing `scope` of that side ends. Throws
   /// `workspace` where both sides together have no room left.
   [[nodiscard]] void* allocate(std::size_t bytes, side from = side::front) {
-    std::size_t const size = (bytes + alignment - 1) / alignment * alignment;
+    std::size_t const size = detail::rounded_up(bytes, alignment);
     if (size < bytes || size > end_ - used_bytes()) refuse(bytes);
     (from == side::front ? front_ : back_) += size;
     peak_ = used_bytes() > peak_ ? used_bytes() : peak_;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstring>
+#include <heddle/core/spans.hpp>
 #include <heddle/host/dot_tile.hpp>
 #include <heddle/tensor/view.hpp>
 
@@ -80,7 +81,7 @@ void outer_tile(Sum const* left, Sum const* right, index_t steps, Sum* to, index
 template <real Sum>
 [[nodiscard]] constexpr index_t outer_space(index_t rows, index_t columns, index_t steps) {
   constexpr index_t width = outer_columns<Sum>;
-  return (rows + (columns + width - 1) / width * width) * (steps < outer_depth ? steps : outer_depth);
+  return (rows + detail::rounded_up(columns, width)) * (steps < outer_depth ? steps : outer_depth);
 }
 
 /// to[row][column] += sum over steps of left (row, step) times right[step][column], lines of `right` and `to` being

@@ -54,7 +54,7 @@ class reference_gemm : public gemm_calls<reference_gemm> {
   template <class T, class Y>
   void dots(T const* x, std::span<index_t const> counts, T const* w, index_t k, index_t n, Y* y, int threads) {
     sweep_.plan(counts, n, rows_of_block, columns_of_block);
-    index_t const packed_k = (k + dot_step - 1) / dot_step * dot_step;
+    index_t const packed_k = detail::rounded_up(k, dot_step);
     reserve<T>(rows_of_block * packed_k, threads);
     parallel_for(threads, sweep_.size(), [&](index_t i, int thread) {
       gemm_block const block = sweep_[i];

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <heddle/core/spans.hpp>
 #include <heddle/host/no_memory.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -35,9 +36,7 @@ class workspace {
   }
 
   /// `bytes` as they are counted: memory is handed out in lines of 64 bytes.
-  [[nodiscard]] static constexpr std::size_t rounded(std::size_t bytes) {
-    return (bytes + alignment - 1) / alignment * alignment;
-  }
+  [[nodiscard]] static constexpr std::size_t rounded(std::size_t bytes) { return detail::rounded_up(bytes, alignment); }
 
   /// `bytes` of uninitialised memory, aligned to 64 bytes, until the enclosing `scope` ends. Throws `workspace` beyond
   /// the limit and where the system has no memory.

@@ -2,6 +2,7 @@
 // Where groups of rows begin that only a kernel has counted, each rounded up to a multiple.
 #pragma once
 
+#include <heddle/core/spans.hpp>
 #include <heddle/kernel/team.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -25,7 +26,7 @@ struct align_groups {
     index_t const last = first + run < groups ? first + run : groups;
     index_t own = 0;
     for (index_t g = first; g < last; ++g) {
-      index_t const size = (counts(g) + multiple - 1) / multiple * multiple;
+      index_t const size = detail::rounded_up(counts(g), multiple);
       sizes(g) = size;
       own += size;
     }

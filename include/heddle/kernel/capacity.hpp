@@ -10,7 +10,7 @@ namespace kernel {
 
 /// Rows an expert has room for: ceil(((tokens k) / experts) factor), in double and in this order, at least `minimum`.
 /// `tokens` are those that are no padding. It may exceed the number of tokens. Throws `argument` for a factor that is
-/// not a positive number, or gives a capacity beyond 2^31.
+/// not a positive number, or where it or the minimum gives a capacity beyond 2^31.
 [[nodiscard]] inline index_t expert_capacity(index_t tokens, index_t k, index_t experts, double factor,
                                              index_t minimum = 0) {
   double const share =
@@ -21,6 +21,10 @@ namespace kernel {
                 "capacity_factor is " + std::to_string(factor) + " for " + std::to_string(tokens) +
                     " tokens: an expert would hold " + std::to_string(wanted) + " rows",
                 "use a positive number; 1 is an even share");
+  }
+  if (minimum >= index_t{1} << 31) {
+    throw error(error_kind::argument, "the least capacity of an expert is " + std::to_string(minimum) + " rows",
+                "ask for fewer than 2147483648");
   }
   auto const capacity = static_cast<index_t>(wanted);
   return capacity < minimum ? minimum : capacity;

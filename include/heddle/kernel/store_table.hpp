@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <heddle/core/spans.hpp>
 #include <heddle/kernel/scan.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -51,7 +52,7 @@ struct store_table {
   [[nodiscard]] HEDDLE_HOST_DEVICE index_t owner_of_bin(index_t bin) const {
     return owner_among(owners(), bin, [this](index_t owner) { return first_bin(owner); });
   }
-  [[nodiscard]] HEDDLE_HOST_DEVICE index_t aligned(index_t count) const { return (count + align - 1) / align * align; }
+  [[nodiscard]] HEDDLE_HOST_DEVICE index_t aligned(index_t count) const { return detail::rounded_up(count, align); }
   /// Those of them that have room.
   [[nodiscard]] HEDDLE_HOST_DEVICE index_t kept(index_t source, index_t bin) const {
     index_t const left = room - places(source, bin), count = counts(source, bin);

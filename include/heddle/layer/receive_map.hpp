@@ -3,6 +3,7 @@
 // is asked. A bin is what rows are sent for: an expert, or a rank.
 #pragma once
 
+#include <heddle/core/spans.hpp>
 #include <heddle/tensor/extents.hpp>
 #include <span>
 
@@ -42,7 +43,7 @@ struct receive_map {
     for (index_t bin = 0; bin < bins(); ++bin) sum += rows(source, bin);
     return sum;
   }
-  [[nodiscard]] constexpr index_t aligned(index_t count) const { return (count + align - 1) / align * align; }
+  [[nodiscard]] constexpr index_t aligned(index_t count) const { return detail::rounded_up(count, align); }
   /// Rows meant for an owner, and those of them that have room; both with the gaps between them.
   [[nodiscard]] constexpr index_t needed_by(int owner) const {
     index_t sum = 0;

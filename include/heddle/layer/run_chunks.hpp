@@ -3,6 +3,7 @@
 #pragma once
 
 #include <heddle/compute/permute.hpp>
+#include <heddle/core/spans.hpp>
 #include <heddle/kernel/chunk_sort.hpp>
 #include <heddle/layer/owned_counts.hpp>
 #include <heddle/layer/run_router.hpp>
@@ -39,7 +40,7 @@ struct chunk_layout {
         after[q * local_experts + e] = begin;
         begin += chunks[q * local_experts + e];
       }
-      begin = first + (begin - first + align - 1) / align * align;
+      begin = first + rounded_up(begin - first, align);
       expert_rows[e] = begin - first;
     }
     aligned_rows = begin;

@@ -58,10 +58,9 @@ auto run(add_expert_bias<Mode, At, Parameter, Role>, Frame& frame, activation<El
   detail::check_expert_bias<Parameter, Role>(frame, x.data.template size<hidden>());
   auto const y = detail::writable(frame, x);
   if (detail::adds_here(frame, At{})) {
-    kernel::add_expert_bias<value, Memory> const add{
-        .counts = detail::visible(frame, detail::rows_of_experts<Mode>(frame)),
-        .bias = frame.template parameter<Role>().bias,
-        .y = y.data};
+    kernel::add_expert_bias<value, Memory> const add{.counts = detail::visible(frame, detail::padded_rows<Mode>(frame)),
+                                                     .bias = frame.template parameter<Role>().bias,
+                                                     .y = y.data};
     frame.launch(add, add.blocks());
     detail::clear_gaps<Mode>(frame, y.data);
   }
@@ -84,7 +83,7 @@ template <class Mode, class At, class Parameter, class Role, class Frame, class 
 void accumulate(add_expert_bias<Mode, At, Parameter, Role>, Frame& frame, activation<Element, Memory> dy, bool here) {
   if (!here) return;
   kernel::expert_bias_grad<std::remove_const_t<Element>, Memory> const sum{
-      .counts = detail::visible(frame, detail::rows_of_experts<Mode>(frame)),
+      .counts = detail::visible(frame, detail::padded_rows<Mode>(frame)),
       .dy = dy.data,
       .gradient = frame.template gradient<Role>().bias};
   frame.launch(sum, sum.blocks());
@@ -133,7 +132,7 @@ auto run(add_weighted_bias<Mode, Rows, Weights, Parameter, Role>, Frame& frame, 
   auto const y = detail::writable(frame, x);
   if (detail::adds_here(frame, Rows{})) {
     kernel::add_expert_bias<value, Memory, Weight> const add{
-        .counts = detail::visible(frame, detail::rows_of_experts<Mode>(frame)),
+        .counts = detail::visible(frame, detail::padded_rows<Mode>(frame)),
         .bias = frame.template parameter<Role>().bias,
         .y = y.data,
         .weights = weights.weights};
@@ -150,7 +149,7 @@ auto run(weighted_bias_grad<Mode, Rows, Weights, Parameter, Role>, Frame& frame,
   per_row<Weight, Memory> const dweights{frame.template scratch<Weight>(height).data(), extents<tokens>{height}};
   if (detail::adds_here(frame, Rows{})) {
     kernel::expert_bias_weight_grad<value, Memory, Weight> const products{
-        .counts = detail::visible(frame, detail::rows_of_experts<Mode>(frame)),
+        .counts = detail::visible(frame, detail::padded_rows<Mode>(frame)),
         .bias = frame.template parameter<Role>().bias,
         .dy = dy.data,
         .dweights = dweights};
@@ -174,7 +173,7 @@ void accumulate(add_weighted_bias<Mode, Rows, Weights, Parameter, Role>, Frame& 
                 kept<row_gates<Memory, Weight>> const& saved, activation<Element, Memory> dy, bool here) {
   if (!here) return;
   kernel::expert_bias_grad<std::remove_const_t<Element>, Memory, Weight> const sum{
-      .counts = detail::visible(frame, detail::rows_of_experts<Mode>(frame)),
+      .counts = detail::visible(frame, detail::padded_rows<Mode>(frame)),
       .dy = dy.data,
       .gradient = frame.template gradient<Role>().bias,
       .weights = std::get<0>(saved.values).weights};

@@ -33,7 +33,7 @@ auto run(expert_gemm<Mode, From, To, Parameter, Role>, Frame& frame, activation<
   using value = std::remove_const_t<Element>;
   auto const& parameter = frame.template parameter<Role>();
   auto const& weight = parameter.weight;
-  auto const counts = detail::rows_of_experts<Mode>(frame);
+  auto const counts = detail::padded_rows<Mode>(frame);
   detail::check_width("the input of the experts", x.data.template size<hidden>(), weight.template size<in_features>());
   detail::check_experts<Parameter, Role>(frame);
   auto y = frame.template scratch_rows<value>(x.data.template size<tokens>(), weight.template size<out_features>());
@@ -48,7 +48,7 @@ auto run(expert_dgrad<Mode, From, To, Parameter, Role>, Frame& frame, kept<activ
   using value = std::remove_const_t<Element>;
   auto const& parameter = frame.template parameter<Role>();
   auto const& weight = parameter.weight;
-  auto const counts = detail::rows_of_experts<Mode>(frame);
+  auto const counts = detail::padded_rows<Mode>(frame);
   detail::check_width("the gradient of the experts", dy.data.template size<hidden>(),
                       weight.template size<out_features>());
   auto dx = frame.template scratch_rows<value>(dy.data.template size<tokens>(), weight.template size<in_features>());
@@ -66,7 +66,7 @@ void accumulate(expert_gemm<Mode, From, To, Parameter, Role>, Frame& frame, kept
                 activation<Element, Memory> dy) {
   auto const& gradient = frame.template gradient<Role>().weight;
   auto const x = std::get<0>(saved.values).data;
-  auto const counts = detail::rows_of_experts<Mode>(frame);
+  auto const counts = detail::padded_rows<Mode>(frame);
   detail::add_outer<Mode>(frame.execution(), dy.data, counts, x, gradient);
 }
 

@@ -4,6 +4,7 @@
 
 #include <heddle/compute/expert_gemm.hpp>
 #include <heddle/compute/pad_rows.hpp>
+#include <heddle/core/spans.hpp>
 #include <heddle/kernel/pad_rows.hpp>
 #include <heddle/kernel/permute.hpp>
 #include <heddle/layer/owned_counts.hpp>
@@ -15,7 +16,7 @@ namespace detail {
 
 /// Rows that the products of `Mode` see of each expert of this rank.
 template <class Mode, class Frame>
-[[nodiscard]] counts<typename Frame::memory> rows_of_experts(Frame& frame) {
+[[nodiscard]] counts<typename Frame::memory> padded_rows(Frame& frame) {
   auto const& counts = frame.routing.expert_rows;
   if constexpr (Mode::multiple == 1) {
     return counts;
@@ -23,8 +24,7 @@ template <class Mode, class Frame>
     return aligned_counts(frame, counts, Mode::multiple);
   } else {
     auto padded = frame.counts(counts.size());
-    for (std::size_t e = 0; e < counts.size(); ++e)
-      padded[e] = (counts[e] + Mode::multiple - 1) / Mode::multiple * Mode::multiple;
+    for (std::size_t e = 0; e < counts.size(); ++e) padded[e] = rounded_up(counts[e], Mode::multiple);
     return padded;
   }
 }
@@ -35,8 +35,7 @@ class gaps {
   using counts_type = counts<typename Frame::memory>;
 
  public:
-  explicit gaps(Frame& frame)
-      : frame_{&frame}, counts_{frame.routing.expert_rows}, padded_{rows_of_experts<Mode>(frame)} {
+  explicit gaps(Frame& frame) : frame_{&frame}, counts_{frame.routing.expert_rows}, padded_{padded_rows<Mode>(frame)} {
     check_row_numbers(height_of(padded_));
   }
 

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <exception>
+#include <heddle/core/spans.hpp>
 #include <heddle/nccl/communicator.hpp>
 #include <memory>
 #include <span>
@@ -149,7 +150,7 @@ class numbers_transport {
   template <class Type>
   [[nodiscard]] std::span<Type> behind(std::span<Type> sent, index_t count) const {
     auto const end = static_cast<index_t>(sent.size_bytes());
-    return at<Type>((end + alignment - 1) / alignment * alignment, as_size(count));
+    return at<Type>(heddle::detail::rounded_up(end, alignment), as_size(count));
   }
   template <class Type>
   void down(std::span<Type> data, std::span<Type> there) {

@@ -25,7 +25,7 @@ constexpr priced_value price_gaps(P& p, priced_value x, index_t multiple) {
   index_t const own = ceil_chunk::piece(p.shape.experts, p.template size<Group>(), p.template index<Group>()).size;
   if (own == 0) return x;
   index_t const each = (x.rows + own - 1) / own;
-  index_t const filled = own * ((each + multiple - 1) / multiple * multiple);
+  index_t const filled = own * rounded_up(each, multiple);
   if (multiple == 1 || x.rows == 0) return x;
   p.keep({.rows = filled - x.rows, .width = x.width, .element_size = x.element_size});
   x.rows = filled;

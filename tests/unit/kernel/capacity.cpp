@@ -131,6 +131,9 @@ TEST_CASE("expert_capacity: ceil(((n K) / E) factor) in double, the minimum, and
   CHECK(kernel::expert_capacity(9, 1, 10, 10.0 / 9) == static_cast<index_t>(std::ceil(9.0 / 10.0 * (10.0 / 9))));
   CHECK(kernel::expert_capacity(4, 2, 8, 4.5) == 5);  // more than there are tokens
   CHECK(kernel::expert_capacity(0, 2, 4, 2.0) == 0);
+  CHECK(kernel::expert_capacity(10, 2, 4, 1.0, 0x7fffffff) == 0x7fffffff);
+  CHECK_THROWS_AS(static_cast<void>(kernel::expert_capacity(10, 2, 4, 1.0, index_t{1} << 31)), error);
+  CHECK_THROWS_AS(static_cast<void>(kernel::expert_capacity(10, 2, 4, 1.0, index_t{1} << 61)), error);
   CHECK(kernel::expert_capacity(0, 2, 4, 2.0, 4) == 4);
   CHECK(kernel::expert_capacity(100, 2, 4, 2.0, 4) == 100);
   for (double factor :

@@ -20,8 +20,8 @@ TEST_CASE("every expert gets a multiple of rows, zeros behind its own; an expert
   in_frames<ep>(mesh<ep>{1}, std::tuple<>{}, [](auto& frame, int) {
     std::vector<index_t> const counts{1, 0, 5, 4};
     frame.routing.expert_rows = counts;
-    CHECK(read(detail::rows_of_experts<fours>(frame)) == std::vector<index_t>{4, 0, 8, 4});
-    CHECK(detail::rows_of_experts<grouped>(frame).data() == counts.data());
+    CHECK(read(detail::padded_rows<fours>(frame)) == std::vector<index_t>{4, 0, 8, 4});
+    CHECK(detail::padded_rows<grouped>(frame).data() == counts.data());
     list const x = table(10, 2, 1);
     auto const y = run(in{}, frame, value(x, 10, 2, 6));
     CHECK(y.full_hidden == 6);
