@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The linear operations that compute, each a pair of adjoints, exactly: products with weights, shares, parts of rows,
-// rows of padding tokens, values side by side, and the change of grid.
+// The linear operations that compute, each a pair of adjoints, exactly: products with weights, lookups, shares, parts
+// of rows, rows of padding tokens, values side by side, and the change of grid.
 #include "../support/adjoint.hpp"
 
 #include <doctest/doctest.h>
 #include <heddle/compute/token_gate.hpp>
 #include <heddle/expert/glu_expert.hpp>
+#include <heddle/layer/backward.hpp>
 #include <heddle/layer/run.hpp>
 #include <heddle/layer/walk_abreast.hpp>
+#include <heddle/style/embedding.hpp>
 #include <heddle/style/experts.hpp>
 #include <heddle/style/linear.hpp>
 #include <heddle/style/shard.hpp>
@@ -171,6 +173,46 @@ struct no_weights {
 constexpr auto without = [](int) { return no_weights{}; };
 
 }  // namespace
+
+namespace {
+
+/// <E(table), dy> == <table, dE(dy)>: ids are no numbers, so a lookup is linear in its table alone. Every rank has the
+/// same ids, and rows that all ranks have count once.
+template <class Style>
+std::string try_table(int ranks, std::vector<std::int64_t> const& ids) {
+  constexpr index_t vocabulary = 11, width = 7;
+  tensor const table = whole_numbers({vocabulary, width});
+  tensor const dy = whole_numbers({static_cast<index_t>(ids.size()), width}, 100);
+  double rows = 0, parameters = 0;
+  std::mutex mutex;
+  on_ranks<tp>(mesh<tp>{ranks}, 1, [&](auto& tools) {
+    box const part = shard_weight<Style>(table.shape, tools.grid, tools.rank);
+    auto const own = cut<double>(table, part);
+    auto const given = all_of<double>(dy);
+    embedding_table<double> const weights{{own.data(), {part.shape()[0], part.shape()[1]}}, vocabulary, width};
+    auto const height = static_cast<index_t>(ids.size());
+    auto const [y, saved] =
+        forward<Style>(tools.execution, weights, token_ids<>{{ids.data(), extents<tokens>{height}}});
+    auto const gradients = backward<Style>(tools.execution, weights, saved, rows_of(given, height, width)).gradients;
+    std::lock_guard const lock{mutex};
+    for (std::size_t i = 0; tools.rank == 0 && i < given.size(); ++i) rows += y.data.data()[i] * given[i];
+    for (std::size_t i = 0; i < own.size(); ++i) parameters += own[i] * gradients.weight.data()[i];
+  });
+  if (rows == 0 && !ids.empty()) return "nothing was compared";
+  return rows == parameters ? "" : std::to_string(rows) + " and " + std::to_string(parameters);
+}
+
+}  // namespace
+
+TEST_CASE("adjoint: a lookup in its table, cut by rows and by columns") {
+  for (int const ranks : worlds) {
+    CAPTURE(ranks);
+    for (std::vector<std::int64_t> const& ids : {std::vector<std::int64_t>{3, 10, 0, 5, 3, 3}, {}, {10}}) {
+      CHECK(try_table<embedding_rowwise<tp>>(ranks, ids) == "");
+      CHECK(try_table<embedding_colwise<tp>>(ranks, ids) == "");
+    }
+  }
+}
 
 TEST_CASE("adjoint: a share of a value") {
   for (int const ranks : worlds) {

@@ -13,7 +13,8 @@ struct embed;
 template <class From, class To, class Parameter>
 struct embed_grad;
 
-/// Ids [rows] -> [rows, hidden]. `Parameter` says how the table [vocab, hidden] is cut.
+/// Ids [rows] -> [rows, hidden]. `Parameter` says how the table [vocab, hidden] is cut. It is linear in the table, not
+/// in its ids: the sum of ids over a group is no id.
 template <class From, class To, class Parameter>
 struct embed : operation_base<"embedding", From, To, embed_grad<From, To, Parameter>> {
   static constexpr bool linear = false;
