@@ -45,7 +45,7 @@ struct through {
       "Fix: put the all_reduce or reduce_scatter before it.");
 };
 template <class One, class Other, class Operation>
-struct disagreement {
+struct quarrel {
   static_assert(agree<One, Other>,
                 "[heddle.sequence.disagree] values that meet in one operation are placed differently on a group. "
                 "Fix: bring both branches to one placement before they meet.");

@@ -140,7 +140,7 @@ struct verdict<sequence<Operations...>> {
       if constexpr (fault == flow_fault::link) return sizeof(link<have, need, operation>) == 0;
       else if constexpr (fault == flow_fault::nesting) return sizeof(nesting<have, need, operation>) == 0;
       else if constexpr (fault == flow_fault::nonlinear) return sizeof(through<have, operation>) == 0;
-      else if constexpr (fault == flow_fault::disagree) return sizeof(disagreement<have, need, operation>) == 0;
+      else if constexpr (fault == flow_fault::disagree) return sizeof(quarrel<have, need, operation>) == 0;
       else if constexpr (fault == flow_fault::groups) return sizeof(group_names<operation>) == 0;
       else return sizeof(port_count<operation>) == 0;
     }
