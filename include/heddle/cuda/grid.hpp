@@ -34,6 +34,9 @@ struct team_shape {
   return processors * (threads_of_processor / shape.threads()) * turns;
 }
 
+/// Blocks of so many threads that a processor shall have room for: 512 threads of them, at least one block.
+[[nodiscard]] constexpr int blocks_asked(int threads) { return threads < 512 ? 512 / threads : 1; }
+
 /// visit(row) for the rows of one of `teams` teams.
 template <class Visit>
 HEDDLE_HOST_DEVICE constexpr void each_row(index_t rows, index_t team, index_t teams, Visit visit) {

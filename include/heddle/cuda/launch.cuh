@@ -22,10 +22,10 @@ struct team_of<Kernel> {
 template <class Kernel>
 using team_of_t = typename team_of<Kernel>::type;
 
-/// The one entry point of all row kernels. One block at a time is all that is asked of ptxas: it would else spill a few
-/// bytes where that lets one more be there.
+/// The one entry point of all row kernels. ptxas is asked for 512 threads of a processor, that is 128 registers each:
+/// left to itself it spills a few bytes where that lets one more block be there.
 template <class Team, class Kernel>
-__global__ void __launch_bounds__(Team::shape.threads(), 1)
+__global__ void __launch_bounds__(Team::shape.threads(), blocks_asked(Team::shape.threads()))
     run_rows(__grid_constant__ Kernel const kernel, index_t count) {
   index_t const own = static_cast<index_t>(blockIdx.x) * Team::shape.teams + threadIdx.x / Team::shape.lanes;
   index_t const teams = static_cast<index_t>(gridDim.x) * Team::shape.teams;

@@ -41,9 +41,10 @@ struct row_block : gpu_block {
   }
 };
 
-/// The one entry point of these kernels. The 1 is that of `run_rows`.
+/// The one entry point of these kernels, bounded as `run_rows` is.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::threads, 1) run_row_blocks(__grid_constant__ Kernel const kernel) {
+__global__ void __launch_bounds__(Kernel::threads, blocks_asked(Kernel::threads))
+    run_row_blocks(__grid_constant__ Kernel const kernel) {
   kernel(row_block{});
 }
 

@@ -46,3 +46,10 @@ TEST_CASE("grid: every row belongs to one team, far out too") {
   cuda::each_row(many, 1, many / 2, [&](index_t row) { far_rows.push_back(row); });
   CHECK(far_rows == std::vector<index_t>{1, many / 2 + 1});
 }
+
+TEST_CASE("grid: a processor has room for 512 threads") {
+  CHECK(cuda::blocks_asked(32) == 16);
+  CHECK(cuda::blocks_asked(128) == 4);
+  CHECK(cuda::blocks_asked(384) == 1);
+  CHECK(cuda::blocks_asked(1024) == 1);
+}
