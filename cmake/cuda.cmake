@@ -20,7 +20,8 @@ if(NOT DEFINED heddle_every_architecture)
 endif()
 
 # heddle_cuda_options(<target>): warnings as errors on both sides. The standard is a flag, since CMake 3.25 does not know
-# that nvcc has C++20. Host code is not tuned to this machine: objects are carried to the one with the GPU.
+# that nvcc has C++20. Host code is not tuned to this machine: objects are carried to the one with the GPU. What ptxas
+# says of each kernel is kept beside its object, for the test cuda.ptxas.
 # g++ 12 warns falsely of overlapping copies in strings, see own_targets.cmake.
 set(heddle_not_restrict "")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
@@ -28,8 +29,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 function(heddle_cuda_options target)
   target_link_libraries(${target} PRIVATE heddle::cuda)
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror${heddle_not_restrict}>
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xptxas=-v -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror${heddle_not_restrict}>
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wconversion -Wshadow -Werror>)
+  set(launcher sh ${PROJECT_SOURCE_DIR}/cmake/ptxas.sh keep ${CMAKE_CUDA_COMPILER_LAUNCHER})
+  set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
 endfunction()
 
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/heddle_headers.cu CONTENT "#include <heddle/heddle.cuh>\n")
