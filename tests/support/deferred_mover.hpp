@@ -21,6 +21,7 @@ using heddle::index_t;
 /// What goes wrong on purpose.
 struct faults {
   enum class kind : std::uint8_t { none, no_ready, no_done, copy, sum, post, await, mark, allocate, finish };
+  static constexpr int every_rank = -2;  ///< for events that are dropped
   kind what = kind::none;
   int rank = -1;
   long number = 0;  ///< of the call that throws, the first is 0; events are dropped from it on
@@ -178,7 +179,8 @@ class mover {
   void await(mark const& of) const {
     fail(faults::kind::await, "await");
     auto const kind = of.done ? faults::kind::no_done : faults::kind::no_ready;
-    if (faults_.what == kind && faults_.rank == queue_.rank && counters_->calls++ >= faults_.number) return;
+    bool const here = faults_.rank == queue_.rank || faults_.rank == faults::every_rank;
+    if (faults_.what == kind && here && counters_->calls++ >= faults_.number) return;
     std::shared_ptr<point> last;
     {
       std::lock_guard const lock{marks()};

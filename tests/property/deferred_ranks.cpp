@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mixtures on virtual ranks without a GPU: every rank has a stream that does as little as it can, so a step that leaves
+// something to luck (whether a peer has written what is read, or read what is written) has other bits than the host's.
+#include "../support/deferred_ranks.hpp"
+
+#include <doctest/doctest.h>
+#include <heddle/host/reference_gemm.hpp>
+#include <string>
+
+#include "../support/ranks_moe.hpp"
+
+using namespace ranks_moe;
+using deferred::faults;
+
+namespace {
+
+using deferred_world = host::basic_thread_world<deferred::mover>;
+
+template <class Layer>
+std::vector<outcome<float>> on_streams(sizes const& of, faults const& what = {}) {
+  std::vector<outcome<float>> found(static_cast<std::size_t>(of.ranks));
+  deferred_world world{of.ranks, {}, deferred::mover::supply{of.ranks, what}};
+  host::run(world, [&](auto& rank, host::thread_communicator& same, deferred::queue const& queue) {
+    groups_over<deferred_world::communicator_type> groups{rank, of.on()};
+    groups_over<host::thread_communicator> numbers{same, of.on()};
+    support::stream_gpu gpu{queue, groups, numbers};
+    support::execution_on<decltype(gpu)> on{gpu};
+    auto const put = [&](std::vector<float> const& values) { return gpu.write(values); };
+    auto const get = [&](auto const& view) { return gpu.read(view); };
+    found[static_cast<std::size_t>(rank.rank())] = step<Layer, float>(on, of, rank.rank(), put, get);
+    rank.barrier();
+    gpu.wait();
+  });
+  return found;
+}
+
+template <class Dispatcher, class Mode>
+void check_all() {
+  using layer = layer_of<Dispatcher, Mode>;
+  each_size([](sizes const& of) {
+    auto const expected = on_threads<layer, float, host::reference_gemm>(of);
+    auto const got = on_streams<layer>(of);
+    for (std::size_t rank = 0; rank < expected.size(); ++rank) {
+      std::string const where =
+          std::to_string(rank) + " of " + std::to_string(of.ranks) + " in " + std::to_string(of.parts);
+      CAPTURE(where);
+      CHECK(got[rank].y == expected[rank].y);
+      CHECK(got[rank].dx == expected[rank].dx);
+      CHECK(got[rank].dgate == expected[rank].dgate);
+      CHECK(got[rank].dfc1 == expected[rank].dfc1);
+      CHECK(got[rank].dfc2 == expected[rank].dfc2);
+    }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("deferred ranks: a masked mixture has the bits of the host's threads") { check_all<by_mask, grouped>(); }
+TEST_CASE("deferred ranks: a mixture that gathers tokens has the bits of the host's threads") {
+  check_all<all_gather_dispatcher<>, grouped>();
+}
+TEST_CASE("deferred ranks: a mixture that exchanges rows has the bits of the host's threads") {
+  check_all<all_to_all_dispatcher<>, grouped>();
+}
+TEST_CASE("deferred ranks: a mixture that sends rows to parts of experts has the bits of the host's threads") {
+  check_all<flex_dispatcher<>, grouped>();
+}
+
+TEST_CASE("deferred ranks: ranks that wait for no peer compute something else") {
+  sizes const of{4, 1, 37, 16, 6, 24, 3};
+  using layer = layer_of<all_to_all_dispatcher<>, grouped>;
+  auto const expected = on_threads<layer, float, host::reference_gemm>(of);
+  CHECK(on_streams<layer>(of) == expected);
+  CHECK(on_streams<layer>(of, {.what = faults::kind::no_ready, .rank = faults::every_rank}) != expected);
+  CHECK(on_streams<layer>(of, {.what = faults::kind::no_done, .rank = faults::every_rank}) != expected);
+}
