@@ -14,8 +14,10 @@
 #include <heddle/nccl/numbers.hpp>
 #include <heddle/nccl/options.hpp>
 #include <heddle/nccl/patience.hpp>
+#include <heddle/nccl/places.hpp>
 #include <heddle/nccl/plan.hpp>
 #include <heddle/nccl/staging.hpp>
 #include <heddle/nccl/sums.hpp>
 #include <heddle/nccl/types.hpp>
 #include <heddle/nccl/window.hpp>
+#include <heddle/nccl/window_list.hpp>

@@ -22,6 +22,8 @@ struct fingerprint {
   std::uint64_t plan = 0;                  ///< hash of the plan the rank executes
   std::span<index_t const> send_counts{};  ///< all_to_all: entry j meets entry i of rank j's recv_counts
   std::span<index_t const> recv_counts{};  ///< all_to_all, or the counts that all ranks must share
+  index_t send_place = -1;                 ///< where in memory of all ranks it lies; a backend states and judges it
+  index_t recv_place = -1;                 ///< the same of what arrives
   char const* complaint = nullptr;         ///< why this rank cannot take part; null where it can
 };
 
@@ -69,6 +71,24 @@ int odd_one_out(int size, ValueOf value_of) {
   return culprit;
 }
 
+/// What is wrong where `value_of(rank)` is not the same on all ranks; `field()` and `text_of(rank)` are words for it.
+template <class PrintOf, class NameOfRank, class Field, class ValueOf, class TextOf>
+verdict disagreement(int size, PrintOf& print_of, NameOfRank& name_of_rank, Field field, ValueOf value_of,
+                     TextOf text_of) {
+  bool equal = true;  // the usual case costs one pass
+  for (int rank = 1; rank < size && equal; ++rank) equal = value_of(rank) == value_of(0);
+  if (equal) return {};
+  int const culprit = odd_one_out(size, value_of);
+  int other = 0;
+  while (value_of(other) == value_of(culprit)) ++other;
+  auto const name = [&](int rank) { return "rank " + std::to_string(name_of_rank(rank)); };
+  return {error_kind::mismatch, culprit, in_words([&] {
+            return "ranks disagree about the " + field() + " of collective number " +
+                   std::to_string(print_of(other).sequence) + ": " + name(other) + " has " + text_of(other) + ", " +
+                   name(culprit) + " has " + text_of(culprit);
+          })};
+}
+
 }  // namespace detail
 
 /// Judges `size` statements. `print_of(rank)` gives a rank's statement, `name_of_rank(rank)` the number by which the
@@ -77,17 +97,7 @@ template <class PrintOf, class NameOfRank>
 [[nodiscard]] verdict judge(int size, PrintOf print_of, NameOfRank name_of_rank) {
   auto const name = [&](int rank) { return "rank " + std::to_string(name_of_rank(rank)); };
   auto const disagree = [&](auto field, auto value_of, auto text_of) -> verdict {
-    bool equal = true;  // the usual case costs one pass
-    for (int rank = 1; rank < size && equal; ++rank) equal = value_of(rank) == value_of(0);
-    if (equal) return {};
-    int const culprit = detail::odd_one_out(size, value_of);
-    int other = 0;
-    while (value_of(other) == value_of(culprit)) ++other;
-    return {error_kind::mismatch, culprit, detail::in_words([&] {
-              return "ranks disagree about the " + field() + " of collective number " +
-                     std::to_string(print_of(other).sequence) + ": " + name(other) + " has " + text_of(other) + ", " +
-                     name(culprit) + " has " + text_of(culprit);
-            })};
+    return detail::disagreement(size, print_of, name_of_rank, field, value_of, text_of);
   };
   auto const called = [](char const* field) { return [field] { return std::string{field}; }; };
   auto const number = [&](char const* field, auto member) {

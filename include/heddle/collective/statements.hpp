@@ -34,6 +34,8 @@ class statements {
     std::uint64_t plan;
     std::int64_t send_counts;
     std::int64_t recv_counts;
+    std::int64_t send_place;
+    std::int64_t recv_place;
     std::int64_t context;
     std::int64_t complains;
     char complaint[200];  // long texts are cut: the whole one is in the culprit's own error
@@ -75,6 +77,8 @@ class statements {
     top.sequence = mine.sequence;
     top.count = mine.count;
     top.plan = mine.plan;
+    top.send_place = mine.send_place;
+    top.recv_place = mine.recv_place;
     top.context = context;
     top.send_counts = static_cast<std::int64_t>(mine.send_counts.size());
     top.recv_counts = static_cast<std::int64_t>(mine.recv_counts.size());
@@ -117,6 +121,8 @@ class statements {
                                                .plan = top.plan,
                                                .send_counts = counts(top.send_counts, 0),
                                                .recv_counts = counts(top.recv_counts, size_),
+                                               .send_place = top.send_place,
+                                               .recv_place = top.recv_place,
                                                .complaint = top.complains != 0 ? complaint : nullptr};
   }
 

@@ -11,6 +11,7 @@
 #include <heddle/nccl/membership.hpp>
 #include <heddle/nccl/moves.hpp>
 #include <heddle/nccl/sums.hpp>
+#include <heddle/nccl/window.hpp>
 #include <memory>
 #include <string>
 #include <utility>
@@ -65,7 +66,7 @@ class transport {
   void wait() { self_->link().wait(stream(), "the stream"); }
 
   void enter(fingerprint const& print) { self_->enter(print); }
-  verdict meet(fingerprint const& print, void const*, void*) { return self_->meet(print); }
+  verdict meet(fingerprint const& print, void const* send, void* recv) { return self_->meet(print, send, recv); }
   [[nodiscard]] fingerprint const& print(int rank) const { return self_->print(rank); }
   void part() {}
 
@@ -139,6 +140,10 @@ class transport {
 
   /// See `register_memory`.
   [[nodiscard]] bool windows_wanted() const { return self_->settings().windows == window_mode::symmetric; }
+  void check_window(void const* data, index_t bytes) const {
+    nccl::check_window(data, bytes, world_rank(rank()));
+    self_->link().windows().check_new(data, bytes, world_rank(rank()));
+  }
   void add_window(void* data, index_t bytes) {
     self_->link().add_window(data, static_cast<std::size_t>(bytes), stream());
   }

@@ -8,9 +8,9 @@
 #include <heddle/collective/traffic.hpp>
 #include <heddle/nccl/error.hpp>
 #include <heddle/nccl/patience.hpp>
+#include <heddle/nccl/window_list.hpp>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace nccl {
@@ -117,10 +117,11 @@ class connection {
   void add_window(void* data, std::size_t bytes, cudaStream_t stream) {
     ncclWindow_t window = nullptr;
     stream_ = stream;
-    windows_.reserve(windows_.size() + 1);
+    windows_.make_room();
     settle_later(calls_.register_window(comm_, data, bytes, &window), "ncclCommWindowRegister");
-    if (window != nullptr) windows_.push_back(window);  // null where the machine has no such windows
+    windows_.add(data, static_cast<index_t>(bytes), window);
   }
+  [[nodiscard]] window_list const& windows() const { return windows_; }
 
   /// The same end for what the CUDA runtime refuses.
   void require(cudaError_t status, char const* call) {
@@ -132,9 +133,7 @@ class connection {
   }
   /// Nothing can be waited for any more.
   void end() {
-    if (broken_) return;
-    broken_ = true;
-    if (comm_ == nullptr) return;
+    if (std::exchange(broken_, true) || comm_ == nullptr) return;
     static_cast<void>(whose_ == ownership::borrowed ? calls_.revoke(comm_) : calls_.abort(comm_));
     comm_ = nullptr;
   }
@@ -154,7 +153,9 @@ class connection {
   /// Whether all has ended in order.
   bool close() {
     if (!windows_.empty() && !idle()) return false;  // kernels may still be in what a window maps
-    for (ncclWindow_t const window : windows_) quiet(calls_.deregister_window(comm_, window));
+    for (window_list::entry const& each : windows_.entries()) {
+      if (each.handle != nullptr) quiet(calls_.deregister_window(comm_, each.handle));
+    }
     if (whose_ == ownership::borrowed) return true;
     if (!quiet(calls_.finalize(comm_))) return false;
     static_cast<void>(calls_.destroy(comm_));
@@ -189,7 +190,7 @@ class connection {
   bool broken_ = false;
   ncclResult_t noted_ = ncclSuccess;
   char const* noted_call_ = "";
-  std::vector<ncclWindow_t> windows_;
+  window_list windows_;
   cudaStream_t stream_ = nullptr;  // of those who use them
   int unwinding_ = std::uncaught_exceptions();
 };

@@ -6,6 +6,7 @@
 #include <heddle/collective/fingerprint.hpp>
 #include <heddle/collective/statements.hpp>
 #include <heddle/nccl/connection.hpp>
+#include <heddle/nccl/places.hpp>
 #include <heddle/nccl/staging.hpp>
 #include <heddle/nccl/types.hpp>
 #include <utility>
@@ -55,18 +56,22 @@ class membership {
   void enter(fingerprint const& print) { link_.look(print.operation, print.sequence); }
 
   /// Compares statements where that is asked for, or needed: some collectives are nothing else. A complaint that is not
-  /// exchanged is the rank's own: its communicator ends, and NCCL tells the peers that wait.
-  verdict meet(fingerprint const& mine) {
+  /// exchanged is the rank's own: its communicator ends, and NCCL tells the peers that wait. `send` and `recv` are
+  /// where this rank's data lies.
+  verdict meet(fingerprint mine, void const* send = nullptr, void const* recv = nullptr) {
     enter(mine);
     bool const nothing_else = mine.operation == collective_kind::split || mine.operation == collective_kind::agree ||
                               mine.operation == collective_kind::barrier;
     stated_ = settings_.check == check_mode::on || nothing_else;
     verdict result;
     if (stated_) {
+      mine.send_place = link_.windows().place_of(send);
+      mine.recv_place = link_.windows().place_of(recv);
       exchange(mine);
-      result = judge(
-          size(), [&](int peer) -> fingerprint const& { return print(peer); },
-          [&](int peer) { return world_rank(peer); });
+      auto const print_of = [&](int peer) -> fingerprint const& { return print(peer); };
+      auto const name_of_rank = [&](int peer) { return world_rank(peer); };
+      result = judge(size(), print_of, name_of_rank);
+      if (result.good()) result = judge_places(size(), print_of, name_of_rank, settings_);
       if (!result.good() && result.kind == error_kind::mismatch) link_.end();
     } else if (mine.complaint != nullptr) {
       result = {error_kind::peer_failed, rank_, mine.complaint};

@@ -63,10 +63,7 @@ template <class Calls>
     return true;
   };
   if (self.stated()) {
-    for (int rank = 0; rank < self.size(); ++rank) {
-      if (!alike(self.print(rank).send_counts)) return false;
-    }
-    return true;
+    return uniform_exchange(self.size(), [&](int rank) -> fingerprint const& { return self.print(rank); });
   }
   if (self.settings().exchange == exchange_mode::any) return false;
   if (alike(sent) && alike(received)) return true;

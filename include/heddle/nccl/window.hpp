@@ -26,14 +26,15 @@ inline void check_window(void const* data, index_t bytes, int rank) {
 
 /// Collective over a `communicator` of this folder: lets NCCL reach `bytes` at `data` of every rank as one symmetric
 /// window, until the communicator ends, where its options ask for windows; else it does nothing and returns false. The
-/// memory is from ncclMemAlloc and outlives the communicator; `bytes` is the same on all ranks. NCCL wants what a
-/// collective then sends or receives at one place of the window on all ranks, and nobody checks it: a step's workspace,
-/// whose places follow a rank's own number of rows, is none. Where one rank passes what cannot be a window, every rank
-/// gets an error.
+/// memory is from ncclMemAlloc; it and the stream outlive the communicator, whose end waits for what is in the stream.
+/// `bytes` is the same on all ranks. NCCL wants what a collective then sends or receives at one place of the window on
+/// all ranks, or outside of windows on all: with `check_mode::on` it is a `mismatch` where it is not, without it data
+/// goes astray. A step's workspace, whose places follow a rank's own number of rows, is no such memory. Where one rank
+/// passes what cannot be a window, or what is in one of this communicator already, every rank gets an error.
 template <class Group>
 bool register_memory(Group& group, void* data, index_t bytes) {
   if (!group.transport().windows_wanted()) return false;
-  group.agree([&] { check_window(data, bytes, group.world_rank()); });
+  group.agree([&] { group.transport().check_window(data, bytes); });
   group.transport().add_window(data, bytes);
   return true;
 }

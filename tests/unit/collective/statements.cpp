@@ -21,7 +21,9 @@ TEST_CASE("statements: what a rank writes the others read, field by field") {
                 .count = index_t{1} << 33,
                 .plan = ~std::uint64_t{5},
                 .send_counts = sends,
-                .recv_counts = receives},
+                .recv_counts = receives,
+                .send_place = index_t{1} << 34,
+                .recv_place = 0},
                1, 9);
   sender.write({.operation = collective_kind::agree, .sequence = 13, .complaint = complaint.c_str()}, 0, 4);
   sender.write({.operation = collective_kind::all_gather, .recv_counts = std::span{receives}.first(2)}, 2);
@@ -34,6 +36,9 @@ TEST_CASE("statements: what a rank writes the others read, field by field") {
   CHECK(one.sequence == 12);
   CHECK(one.count == index_t{1} << 33);
   CHECK(one.plan == ~std::uint64_t{5});
+  CHECK(one.send_place == index_t{1} << 34);
+  CHECK(one.recv_place == 0);
+  CHECK(receiver[0].send_place == -1);
   CHECK(one.complaint == nullptr);
   CHECK(std::vector<index_t>(one.send_counts.begin(), one.send_counts.end()) == sends);
   CHECK(std::vector<index_t>(one.recv_counts.begin(), one.recv_counts.end()) == receives);

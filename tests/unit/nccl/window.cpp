@@ -62,3 +62,45 @@ TEST_CASE("nccl window: what one rank may not register nobody does, and the rank
     }
   }
 }
+
+TEST_CASE("nccl window: with checks, other places of it are a mismatch before NCCL is called; without, nobody looks") {
+  enum class fault { none, offset, outside, unchecked };
+  for (fault const what : {fault::none, fault::offset, fault::outside, fault::unchecked}) {
+    auto const check = what == fault::unchecked ? nccl::check_mode::off : nccl::check_mode::on;
+    auto const scripts = fake::on_ranks(2, [&](int rank, fake::calls const& calls) {
+      group ranks{nccl::transport<fake::calls>{
+          fake::id(), rank, 2, nullptr, {.check = check, .windows = nccl::window_mode::symmetric}, calls}};
+      nccl::register_memory(ranks, page[rank], 4096);
+      float own[3]{1, 2, 3};
+      auto* const there = reinterpret_cast<float*>(page[rank] + (rank == 0 || what == fault::none ? 256 : 512));
+      std::span<float> const data{rank == 1 && what == fault::outside ? own : there, 3};
+      for (float& each : data) each = 2;
+      ranks.all_reduce(data);
+      if (data[2] != 4) throw std::runtime_error("wrong sum");
+    });
+    bool const good = what == fault::none || what == fault::unchecked;
+    for (auto const& each : scripts) {
+      CHECK(each->count("all_reduce") == (good ? 1 : 0));
+      CHECK(each->count("threw heddle: mismatch: ranks disagree about the window offset of data") == (good ? 0 : 1));
+      CHECK(each->count("threw") == (good ? 0 : 1));
+      if (good) continue;
+      CHECK(each->log.back().find(what == fault::offset ? "rank 1 has 512;" : "rank 1 has none;") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("nccl window: memory of which a part is in a window already is refused on every rank, which go on") {
+  auto const scripts = fake::on_ranks(2, [](int rank, fake::calls const& calls) {
+    auto ranks = world(rank, calls, nccl::window_mode::symmetric);
+    nccl::register_memory(ranks, page[rank], 4096);
+    error const problem =
+        fake::refusal([&] { nccl::register_memory(ranks, page[rank] + (rank == 0 ? 4096 : 0), 4096); });
+    if (problem.kind() != (rank == 1 ? error_kind::argument : error_kind::peer_failed)) throw error(problem);
+    nccl::register_memory(ranks, page[rank] + 4096, 4096);
+  });
+  for (auto const& each : scripts) {
+    CHECK(each->count("threw") == 0);
+    CHECK(each->count("window 4096") == 2);
+    CHECK(each->count("end of window") == 2);
+  }
+}
