@@ -4,11 +4,22 @@
 
 #include <heddle/collective/all_to_all.hpp>
 #include <heddle/compute/permute.hpp>
+#include <heddle/core/spans.hpp>
 #include <heddle/plan/bill.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
+
+/// What an operation takes that neither sends nor multiplies and gives as many rows as it gets: nothing, as it works in
+/// place; new rows; or new weights, one a row.
+enum class row_price { other, none, rows, weights };
+template <class Operation>
+inline constexpr row_price price_of_rows = row_price::other;
+template <class... A>
+inline constexpr row_price price_of_rows<sort_chunks<A...>> = row_price::rows;
+template <class... A>
+inline constexpr row_price price_of_rows<unsort_chunks<A...>> = row_price::rows;
 
 /// Copies in row order: a gate becomes one weight a row.
 template <class P>
@@ -33,6 +44,16 @@ constexpr priced_value price_gaps(P& p, priced_value x, index_t multiple) {
 }
 
 }  // namespace detail
+
+template <class Operation, class P>
+  requires(detail::price_of_rows<Operation> != detail::row_price::other)
+constexpr detail::priced_value price(Operation, P& p, detail::priced_value x) {
+  constexpr auto takes = detail::price_of_rows<Operation>;
+  if (takes == detail::row_price::rows) p.keep(x);
+  if (takes == detail::row_price::weights)
+    p.keep({.rows = x.rows, .width = 1, .element_size = detail::sum_size(p.shape.element_size)});
+  return x;
+}
 
 template <class P, class G>
 constexpr detail::priced_value price(permute<G>, P& p, detail::priced_value x) {
@@ -83,16 +104,6 @@ template <class P, class G>
 constexpr detail::priced_value price(unselect_local<G>, P& p, detail::priced_value x) {
   p.copies = false;
   x.rows = p.token_rows;
-  p.keep(x);
-  return x;
-}
-template <class P, class G>
-constexpr detail::priced_value price(sort_chunks<G>, P& p, detail::priced_value x) {
-  p.keep(x);
-  return x;
-}
-template <class P, class G>
-constexpr detail::priced_value price(unsort_chunks<G>, P& p, detail::priced_value x) {
   p.keep(x);
   return x;
 }

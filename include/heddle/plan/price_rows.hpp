@@ -15,86 +15,53 @@
 
 namespace heddle::inline HEDDLE_ABI {
 
+// -- biases are added in place, and weights meet rows in place; the gradients of weights are new
+
 namespace detail {
 
-/// The gradient of one weight a row.
-template <class P>
-constexpr priced_value price_weights(P& p, priced_value x) {
-  p.keep({.rows = x.rows, .width = 1, .element_size = sum_size(p.shape.element_size)});
-  return x;
-}
+template <class... A>
+inline constexpr row_price price_of_rows<add_bias<A...>> = row_price::none;
+template <class... A>
+inline constexpr row_price price_of_rows<bias_grad<A...>> = row_price::none;
+template <class... A>
+inline constexpr row_price price_of_rows<add_expert_bias<A...>> = row_price::none;
+template <class... A>
+inline constexpr row_price price_of_rows<expert_bias_grad<A...>> = row_price::none;
+template <class... A>
+inline constexpr row_price price_of_rows<add_weighted_bias<A...>> = row_price::none;
+template <class... A>
+inline constexpr row_price price_of_rows<weighted_bias_grad<A...>> = row_price::weights;
+
+template <class... A>
+inline constexpr row_price price_of_rows<gate_scale<A...>> = row_price::none;
+template <class... A>
+inline constexpr row_price price_of_rows<gate_scale_grad<A...>> = row_price::weights;
+template <class... A>
+inline constexpr row_price price_of_rows<gate_scale_keep<A...>> = row_price::none;
+template <class... A>
+inline constexpr row_price price_of_rows<gate_scale_keep_grad<A...>> = row_price::weights;
+template <class... A>
+inline constexpr row_price price_of_rows<token_gate<A...>> = row_price::rows;
+template <class... A>
+inline constexpr row_price price_of_rows<token_gate_grad<A...>> = row_price::rows;
+
+template <class... A>
+inline constexpr row_price price_of_rows<mask_padding<A...>> = row_price::none;
+template <class... A>
+inline constexpr row_price price_of_rows<mask_routing<A...>> = row_price::rows;
+template <class... A>
+inline constexpr row_price price_of_rows<mask_routing_grad<A...>> = row_price::rows;
+
+// Parts of rows; where a slice cuts, weights say: both parts are taken to be as wide as the whole.
+template <class... A>
+inline constexpr row_price price_of_rows<slice<A...>> = row_price::rows;
+template <class... A>
+inline constexpr row_price price_of_rows<concat_columns<A...>> = row_price::rows;
+
+template <class... A>
+inline constexpr row_price price_of_rows<identity_experts_grad<A...>> = row_price::none;
 
 }  // namespace detail
-
-// -- biases are added in place, and their gradients pass
-
-template <class P, class At, class W, class R>
-constexpr detail::priced_value price(add_bias<At, W, R>, P&, detail::priced_value x) {
-  return x;
-}
-template <class P, class At, class W, class R>
-constexpr detail::priced_value price(bias_grad<At, W, R>, P&, detail::priced_value x) {
-  return x;
-}
-template <class P, class M, class At, class W, class R>
-constexpr detail::priced_value price(add_expert_bias<M, At, W, R>, P&, detail::priced_value x) {
-  return x;
-}
-template <class P, class M, class At, class W, class R>
-constexpr detail::priced_value price(expert_bias_grad<M, At, W, R>, P&, detail::priced_value x) {
-  return x;
-}
-template <class P, class M, class At, class G, class W, class R>
-constexpr detail::priced_value price(add_weighted_bias<M, At, G, W, R>, P&, detail::priced_value x) {
-  return x;
-}
-template <class P, class M, class At, class G, class W, class R>
-constexpr detail::priced_value price(weighted_bias_grad<M, At, G, W, R>, P& p, detail::priced_value x) {
-  return detail::price_weights(p, x);
-}
-
-// -- weights meet rows in place; their gradients are new
-
-template <class P, class Rows, class Weights>
-constexpr detail::priced_value price(gate_scale<Rows, Weights>, P&, detail::priced_value x) {
-  return x;
-}
-template <class P, class Rows, class Weights>
-constexpr detail::priced_value price(gate_scale_grad<Rows, Weights>, P& p, detail::priced_value x) {
-  return detail::price_weights(p, x);
-}
-template <class P, class Rows, class Weights>
-constexpr detail::priced_value price(gate_scale_keep<Rows, Weights>, P&, detail::priced_value x) {
-  return x;
-}
-template <class P, class Rows, class Weights>
-constexpr detail::priced_value price(gate_scale_keep_grad<Rows, Weights>, P& p, detail::priced_value x) {
-  return detail::price_weights(p, x);
-}
-template <class P, class At>
-constexpr detail::priced_value price(token_gate<At>, P& p, detail::priced_value x) {
-  p.keep(x);
-  return x;
-}
-template <class P, class At>
-constexpr detail::priced_value price(token_gate_grad<At>, P& p, detail::priced_value x) {
-  p.keep(x);
-  return x;
-}
-template <class P, class At>
-constexpr detail::priced_value price(mask_padding<At>, P&, detail::priced_value x) {
-  return x;
-}
-template <class P, class G>
-constexpr detail::priced_value price(mask_routing<G>, P& p, detail::priced_value x) {
-  p.keep(x);
-  return x;
-}
-template <class P, class G>
-constexpr detail::priced_value price(mask_routing_grad<G>, P& p, detail::priced_value x) {
-  p.keep(x);
-  return x;
-}
 
 // -- gaps
 
@@ -111,19 +78,6 @@ constexpr detail::priced_value price(unpad_rows<G, M>, P& p, detail::priced_valu
   return x;
 }
 
-// -- parts of rows; where a slice cuts, weights say: both parts are taken to be as wide as the whole
-
-template <class P, class At>
-constexpr detail::priced_value price(slice<At>, P& p, detail::priced_value x) {
-  p.keep(x);
-  return x;
-}
-template <class P, class At>
-constexpr detail::priced_value price(concat_columns<At>, P& p, detail::priced_value x) {
-  p.keep(x);
-  return x;
-}
-
 // -- experts that return their input: their rows stay at home
 
 template <class P, class At>
@@ -131,10 +85,6 @@ constexpr detail::priced_value price(identity_experts<At>, P& p, detail::priced_
   p.identity = p.shape.identity;
   p.shape.experts -= p.identity;
   p.keep(x);
-  return x;
-}
-template <class P, class At>
-constexpr detail::priced_value price(identity_experts_grad<At>, P&, detail::priced_value x) {
   return x;
 }
 
