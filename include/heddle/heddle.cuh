@@ -2,6 +2,8 @@
 // Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc. Who includes <heddle/cuda/cublas_gemm.hpp> links cuBLAS.
 #pragma once
 
+#include <heddle/cuda/graph.hpp>
+#include <heddle/cuda/order_rows.cuh>
 #include <heddle/heddle.hpp>
 #include <heddle/cuda/arena.hpp>
 #include <heddle/cuda/block_scan.hpp>

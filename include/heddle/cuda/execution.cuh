@@ -6,7 +6,7 @@
 #include <heddle/cuda/grouped_outer.cuh>
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/numbers.cuh>
-#include <heddle/cuda/order_pairs.hpp>
+#include <heddle/cuda/order_rows.cuh>
 #include <heddle/cuda/workspace.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -15,9 +15,8 @@ namespace cuda {
 /// Groups of a rank that works alone or runs styles without groups.
 struct no_groups {};
 
-/// Stands where `host::execution` stands, for layers whose counts the host knows. Everything is the caller's and
-/// outlives the execution and what it has put into the queue. One execution serves one rank's thread, and the GPU of
-/// the queue is current there.
+/// Stands where `host::execution` stands. Everything is the caller's and outlives the execution and what it has put
+/// into the queue. One execution serves one rank's thread, and the GPU of the queue is current there.
 template <class Gemm, class Groups = no_groups, class Numbers = no_groups>
 class execution {
  public:
@@ -49,8 +48,7 @@ class execution {
   void multiply(rows<X, memory> x, matrix<W const, memory> w, rows<Y, memory> y) const {
     gemm_->multiply(reading(x), w, y, queue_);
   }
-  /// x [R, I] sorted by expert, counts [E], w [E, O, I], y [R, O]: on the tensor cores, by counts that stay where they
-  /// are; or by `Gemm` where it multiplies groups itself. Throws `shape` where they do not fit.
+  /// x [R, I] sorted by expert, counts [E], w [E, O, I], y [R, O]: on the tensor cores, or by `Gemm` where it has it.
   template <class X, class W, class Y>
   void multiply_grouped(rows<X, memory> x, counts<memory> const& counts, matrices<W const, memory> w,
                         rows<Y, memory> y) const {
@@ -128,8 +126,7 @@ class execution {
   [[nodiscard]] bool allocated_since(workspace::mark const& then, void const* data) const {
     return scratch_->handed_out_since(then, data);
   }
-  /// Gives back what was allocated since `then`, except `count` elements at `data`, which may move; returns where they
-  /// are.
+  /// Gives back what was allocated since `then`, but `count` elements at `data`, which may move; returns their place.
   template <class Element>
   [[nodiscard]] Element* keep_only(workspace::mark const& then, Element* data, index_t count) const {
     using value = std::remove_const_t<Element>;
@@ -137,17 +134,13 @@ class execution {
     return static_cast<Element*>(scratch_->keep_only(then, const_cast<value*>(data), bytes_of<value>(count), copy));
   }
 
-  /// Sorts the pairs of ids [T, K] whose expert is in [first, first + experts) by expert, token, slot, as
-  /// `host::execution` does; others get row -1. Returns the rows of each expert where kernels read them, and waits for
-  /// nothing: behind the last row, whose number only kernels know, rows have token and slot -1. Throws `argument` for
-  /// more pairs than 32 bits can number, `workspace` for lists that are shorter than T K.
+  /// See `host::execution`. Waits for nothing: behind the last row, whose number only kernels know, rows have token and
+  /// slot -1. Throws as `order_pairs` and `launch_index_build`.
   [[nodiscard]] counts<memory> order_by_expert(slot_view<std::int32_t const, memory> ids, index_t first,
                                                index_t experts, std::span<std::int32_t> row_to_token,
                                                std::span<std::int32_t> row_to_slot,
                                                slot_view<std::int32_t, memory> slot_to_row) const {
-    return order_pairs(
-        *this, ids, first, experts, {row_to_token, row_to_slot, slot_to_row},
-        [this](std::span<std::int32_t> list) { queue_.fill(list.data(), 0xff, list.size_bytes()); }, queue_.rank);
+    return order_rows(*this, ids, first, experts, {row_to_token, row_to_slot, slot_to_row});
   }
   /// The one way back: numbers of the GPU in `into`, as long as they, behind what was put into the queue before. Waits.
   template <class Number>

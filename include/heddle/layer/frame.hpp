@@ -3,6 +3,7 @@
 // state that the operations of the step share.
 #pragma once
 
+#include <heddle/concepts/execution.hpp>
 #include <heddle/layer/routing.hpp>
 #include <heddle/layer/value.hpp>
 
@@ -25,8 +26,14 @@ template <class Type, class Execution>
 /// that is elsewhere.
 template <class Group, class Execution>
 [[nodiscard]] auto& numbers_of(Execution& execution) {
-  if constexpr (requires { execution.template numbers<Group>(); }) return execution.template numbers<Group>();
-  else return execution.template communicator<Group>();
+  if constexpr (requires { execution.template numbers<Group>(); }) {
+    return execution.template numbers<Group>();
+  } else {
+    static_assert(std::is_same_v<typename Execution::memory, host_memory>,
+                  "[heddle.execution.numbers] ranks tell each other a number of the host, and the execution moves data "
+                  "that is elsewhere. Fix: give it numbers<Group>(), a communicator of host memory.");
+    return execution.template communicator<Group>();
+  }
 }
 
 }  // namespace detail
@@ -40,6 +47,9 @@ template <class Execution, class Weights, class Gradients = no_gradients>
 class frame {
  public:
   using memory = typename Execution::memory;
+  static_assert(std::is_same_v<memory, host_memory> || device_execution<Execution>,
+                "[heddle.execution.device] an execution whose memory the host does not see lacks what a layer asks of "
+                "it, and nothing is done on the host instead. Fix: give it the members of `device_execution`.");
 
   /// All outlive the frame.
   constexpr frame(Execution& execution, Weights const& weights, step_state<memory>& state,

@@ -23,6 +23,12 @@ class eager_device {
   [[nodiscard]] auto& communicator() const {
     return groups_->template get<Group>();
   }
+  template <class Group>
+  [[nodiscard]] auto& numbers() const {
+    return groups_->template get<Group>();
+  }
+  template <class X, class W, class Y>
+  void multiply(rows<X, gpu>, matrix<W const, gpu>, rows<Y, gpu>) const {}  // nobody multiplies
   template <class Kernel>
   void launch(Kernel const& kernel, index_t count) const {
     static_assert(std::is_trivially_copyable_v<Kernel> && sizeof(Kernel) <= 4096);
@@ -32,6 +38,14 @@ class eager_device {
   [[nodiscard]] Element* allocate(index_t count) const {
     auto& block = blocks_.emplace_back(static_cast<std::size_t>(count) * sizeof(Element) / 8 + 1, 0x7f7f7f7f7f7f);
     return reinterpret_cast<Element*>(block.data());
+  }
+  template <class Element>
+  [[nodiscard]] Element* allocate_here(index_t count) const {
+    return allocate<Element>(count);
+  }
+  template <class Element>
+  void fill_zero(Element* data, index_t count) const {
+    for (index_t i = 0; i < count; ++i) data[i] = Element{};
   }
   [[nodiscard]] index_t* allocate_counts(index_t count) const { return allocate<index_t>(count); }
   [[nodiscard]] per_row<index_t const, gpu> visible(std::span<index_t const> counts) const {

@@ -29,7 +29,19 @@ struct far_away {
     static_assert(std::same_as<Element, index_t>);
     return pieces.emplace_back(static_cast<std::size_t>(count + 1), -7).data();
   }
+  template <class Element>
+  Element* allocate_here(index_t count) {
+    return reinterpret_cast<Element*>(allocate<index_t>(count));
+  }
   index_t* allocate_counts(index_t count) { return allocate<index_t>(count); }
+  template <class X, class W, class Y>
+  void multiply(X, W, Y) {}
+  template <class... Lists>
+  counts<memory> order_by_expert(Lists...) {
+    return {};
+  }
+  template <class Element>
+  void fill_zero(Element*, index_t) {}
   per_row<index_t const, memory> visible(std::span<index_t const> counts) {
     index_t* const there = allocate<index_t>(static_cast<index_t>(counts.size()));
     for (std::size_t i = 0; i < counts.size(); ++i) there[i] = counts[i];
