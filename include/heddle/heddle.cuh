@@ -2,8 +2,6 @@
 // Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc. Who includes <heddle/cuda/cublas_gemm.hpp> links cuBLAS.
 #pragma once
 
-#include <heddle/cuda/graph.hpp>
-#include <heddle/cuda/order_rows.cuh>
 #include <heddle/heddle.hpp>
 #include <heddle/cuda/arena.hpp>
 #include <heddle/cuda/block_scan.hpp>
@@ -21,6 +19,7 @@
 #include <heddle/cuda/gemm_store.hpp>
 #include <heddle/cuda/gemm_tile.hpp>
 #include <heddle/cuda/gpu_block.cuh>
+#include <heddle/cuda/graph.hpp>
 #include <heddle/cuda/grid.hpp>
 #include <heddle/cuda/grouped_checks.hpp>
 #include <heddle/cuda/grouped_gemm.cuh>
@@ -36,6 +35,7 @@
 #include <heddle/cuda/mover.hpp>
 #include <heddle/cuda/numbers.cuh>
 #include <heddle/cuda/order_pairs.hpp>
+#include <heddle/cuda/order_rows.cuh>
 #include <heddle/cuda/pair_deal.hpp>
 #include <heddle/cuda/product.hpp>
 #include <heddle/cuda/queue.hpp>

@@ -9,7 +9,6 @@
 namespace compiled {
 
 using namespace heddle;
-using kernel::store_stage;
 
 template <class T>
 void home_of(cuda::queue const& on) {
@@ -22,10 +21,7 @@ template void home_of<f16>(cuda::queue const&);
 void stores(cuda::queue const& on) {
   by_warps<kernel::find_homes<gpu>, kernel::find_places<gpu>, kernel::find_overflow<gpu>, kernel::tell_peers<gpu>,
            kernel::send_rows<gpu>, kernel::take_rows<gpu>, kernel::return_rows<gpu>,
-           kernel::raise_flags<store_stage::stored, cuda::system_flags>,
-           kernel::raise_flags<store_stage::read, cuda::system_flags>,
-           kernel::await_flags<store_stage::stored, cuda::system_flags, 10000>,
-           kernel::await_flags<store_stage::read, cuda::system_flags, 10000>>(on);
+           kernel::raise_flags<cuda::system_flags>, kernel::await_flags<cuda::system_flags, 10000>>(on);
 }
 
 }  // namespace compiled

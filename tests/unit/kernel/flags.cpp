@@ -48,30 +48,31 @@ class ranks {
   }
   [[nodiscard]] rank_memory& of(int rank) { return memory_[static_cast<std::size_t>(rank)]; }
 
-  template <store_stage Stage, class Team>
+  template <class Team>
   void raise(Team const& team, int rank) const {
-    kernel::raise_flags<Stage, thread_flags>{peers_, size_, rank}(team, 0);
+    kernel::raise_flags<thread_flags>{peers_, size_, rank}(team, 0);
   }
-  template <store_stage Stage, class Team>
-  void await(Team const& team, int rank) {
-    kernel::await_flags<Stage, thread_flags, Milliseconds>{peers_.of[rank], size_, rank, &of(rank).late}(team, 0);
+  template <class Team>
+  void await(store_stage stage, Team const& team, int rank) {
+    kernel::await_flags<thread_flags, Milliseconds>{peers_.of[rank], size_, rank, stage, &of(rank).late}(team, 0);
+  }
+  void meet(store_stage stage, int rank) {
+    raise(serial_team{}, rank);
+    await(stage, serial_team{}, rank);
   }
 
   /// Turn after turn each rank stores a number at every other, and reads what all have stored. Returns how often it was
   /// not theirs. Once somebody is late nothing is ordered any more, and data is left alone.
   int take_turns(int rank, int turns, int nap_at = -1) {
     int wrong = 0;
-    serial_team const alone;
     for (int turn = 1; turn <= turns; ++turn) {
       if (turn == nap_at) std::this_thread::sleep_for(std::chrono::milliseconds{60});
-      await<store_stage::read>(alone, rank);
+      meet(store_stage::read, rank);
       for (int peer = 0; peer < size_ && of(rank).late.stage == 0; ++peer)
         of(peer).rows[static_cast<std::size_t>(rank)] = 1000 * turn + rank;
-      raise<store_stage::stored>(alone, rank);
-      await<store_stage::stored>(alone, rank);
+      meet(store_stage::stored, rank);
       for (int peer = 0; peer < size_ && of(rank).late.stage == 0; ++peer)
         wrong += of(rank).rows[static_cast<std::size_t>(peer)] != 1000 * turn + peer;
-      raise<store_stage::read>(alone, rank);
     }
     return wrong;
   }
@@ -94,7 +95,7 @@ TEST_CASE("flags: what peers have stored is there behind a wait, turn after turn
     }
     CHECK(wrong == 0);
     for (int rank = 0; rank < size; ++rank) {
-      CHECK(world.of(rank).flags.turns == 300);
+      CHECK(world.of(rank).flags.own == 600);
       CHECK(world.of(rank).late.stage == 0);
     }
   }
@@ -126,27 +127,25 @@ TEST_CASE(
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds{15});
   for (int rank : {0, 1, 3}) {
     kernel::late_peer const& late = world.of(rank).late;
-    CHECK(late.stage == static_cast<std::uint64_t>(store_stage::stored));
+    CHECK(late.stage == static_cast<std::uint64_t>(store_stage::read));
     CHECK(late.waiting == rank);
     CHECK(late.awaited == 2);
-    CHECK(late.turn == 1);
+    CHECK(late.meeting == 1);
   }
 }
 
-TEST_CASE("flags: a rank that stops after its rows were stored is one that has not read, in the turn after") {
+TEST_CASE("flags: a rank that stops before its rows are stored is named with that") {
   ranks<50> world{2};
-  serial_team const alone;
   {
     std::jthread const other{[&] {
-      world.await<store_stage::read>(alone, 1);
-      world.raise<store_stage::stored>(alone, 1);
-      world.await<store_stage::stored>(alone, 1);
+      static_cast<void>(world.take_turns(1, 1));
+      world.meet(store_stage::read, 1);
     }};
     static_cast<void>(world.take_turns(0, 2));
   }
-  CHECK(world.of(0).late.stage == static_cast<std::uint64_t>(store_stage::read));
+  CHECK(world.of(0).late.stage == static_cast<std::uint64_t>(store_stage::stored));
   CHECK(world.of(0).late.awaited == 1);
-  CHECK(world.of(0).late.turn == 1);
+  CHECK(world.of(0).late.meeting == 4);
   CHECK(world.of(1).late.stage == 0);
 }
 
@@ -154,21 +153,18 @@ TEST_CASE("flags: lanes share the peers, and name the lowest that is late") {
   for (int lanes : {1, 4, 32}) {
     ranks<20> world{7};
     sample::with_team(lanes, [&](sample::thread_team const& team) {
-      world.raise<store_stage::stored>(team, 0);
+      world.raise(team, 0);
       team.sync();
-      world.await<store_stage::stored>(team, 0);
+      world.await(store_stage::stored, team, 0);
     });
     CHECK(world.of(0).late.awaited == 1);
-    CHECK(world.of(0).late.turn == 1);
-    for (int rank : {1, 2, 3, 4, 5, 6}) CHECK(world.of(rank).flags.stored[0] == 1);
+    CHECK(world.of(0).late.meeting == 1);
+    CHECK(world.of(0).flags.own == 1);
+    for (int rank : {1, 2, 3, 4, 5, 6}) CHECK(world.of(rank).flags.come[0] == 1);
     // All but rank 5.
     world.of(0).late = {};
-    for (int rank : {1, 2, 3, 4, 6}) world.raise<store_stage::stored>(serial_team{}, rank);
-    sample::with_team(lanes, [&](sample::thread_team const& team) { world.await<store_stage::stored>(team, 0); });
+    for (int rank : {1, 2, 3, 4, 6}) world.raise(serial_team{}, rank);
+    sample::with_team(lanes, [&](sample::thread_team const& team) { world.await(store_stage::stored, team, 0); });
     CHECK(world.of(0).late.awaited == 5);
-    // Only the last stage of a turn ends it.
-    CHECK(world.of(0).flags.turns == 0);
-    sample::with_team(lanes, [&](sample::thread_team const& team) { world.raise<store_stage::read>(team, 0); });
-    CHECK(world.of(0).flags.turns == 1);
   }
 }
