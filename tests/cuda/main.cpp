@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <heddle/cuda/device.hpp>
 
+#include "cases_run.hpp"
+
 namespace {
 
 #if defined(HEDDLE_BARE_DOCTEST)
@@ -47,7 +49,10 @@ int main(int argc, char** argv) {
     return problem.kind() == heddle::error_kind::unsupported ? skipped : 1;
   }
   doctest::Context context(argc, argv);
-  int const result = context.run();
+  int const result = [&context] {
+    running_cases const now;
+    return context.run();
+  }();
   if (result == 0 && cases_met() == 0) {
     std::printf("no test case was found\n");
     return nothing_found;

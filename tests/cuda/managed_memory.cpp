@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every allocation of a program in memory that host and GPU both read: the vectors of the kernel tests then are data of
-// a GPU as they stand. One region, cut into powers of two that are reused; where there is no GPU, plain memory.
+// a GPU as they stand. One region, cut into powers of two that are reused; plain memory where there is no GPU, and
+// before and behind the cases.
 #include <cuda_runtime_api.h>
 
 #include <array>
@@ -11,6 +12,8 @@
 #include <mutex>
 #include <new>
 
+#include "cases_run.hpp"
+
 namespace {
 
 constexpr std::size_t region_bytes = std::size_t{1} << 30;
@@ -20,11 +23,16 @@ struct free_piece {
   free_piece* next;
 };
 
+/// The size stands before the piece, so that a delete without one finds its list.
+struct alignas(least) head {
+  std::size_t bytes;
+};
+
 class region {
  public:
   void* take(std::size_t bytes) {
     std::lock_guard const lock{mutex_};
-    if (inside_) return std::malloc(bytes);  // the runtime itself allocates while it begins
+    if (inside_ || !cases_run) return std::malloc(bytes);  // the runtime itself allocates while it begins
     if (!asked_) ask();
     if (begin_ == nullptr) return std::malloc(bytes);
     std::size_t const size = std::bit_ceil(bytes < least ? least : bytes);
@@ -39,11 +47,13 @@ class region {
     used_ += size;
     return place;
   }
-  void give(void* memory, std::size_t bytes) {
+  void give(void* memory) {
     std::lock_guard const lock{mutex_};
     auto const address = reinterpret_cast<std::uintptr_t>(memory);
     auto const begin = reinterpret_cast<std::uintptr_t>(begin_);
     if (begin_ == nullptr || address < begin || address >= begin + region_bytes) return std::free(memory);
+    if (!cases_run) return;  // it may be gone: not even the size before it is read
+    std::size_t const bytes = static_cast<head*>(memory)->bytes;
     std::size_t const size = std::bit_ceil(bytes < least ? least : bytes);
     free_piece*& list = free_[static_cast<std::size_t>(std::countr_zero(size))];
     list = new (memory) free_piece{list};
@@ -75,20 +85,13 @@ region& memory() {
   return *all;
 }
 
-/// The size stands before the piece, so that a delete without one finds its list.
-struct alignas(least) head {
-  std::size_t bytes;
-};
-
 void* allocate(std::size_t bytes) {
   void* const raw = memory().take(bytes + sizeof(head));
   if (raw == nullptr) throw std::bad_alloc{};
   return new (raw) head{bytes + sizeof(head)} + 1;
 }
 void release(void* data) {
-  if (data == nullptr) return;
-  head* const raw = static_cast<head*>(data) - 1;
-  memory().give(raw, raw->bytes);
+  if (data != nullptr) memory().give(static_cast<head*>(data) - 1);
 }
 
 }  // namespace
