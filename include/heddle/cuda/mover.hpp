@@ -15,6 +15,24 @@ namespace cuda {
 
 class shared_gpu;
 
+/// Makes a GPU that of the calling thread for a while; -1 is the one that is.
+class device_scope {
+ public:
+  device_scope(int device, int rank) {
+    if (device < 0) return;
+    check(cudaGetDevice(&before_), "cudaGetDevice", rank);
+    check(cudaSetDevice(device), "cudaSetDevice", rank);
+  }
+  device_scope(device_scope const&) = delete;
+  device_scope& operator=(device_scope const&) = delete;
+  ~device_scope() {
+    if (before_ >= 0) static_cast<void>(cudaSetDevice(before_));
+  }
+
+ private:
+  int before_ = -1;
+};
+
 /// A point of a stream, for other streams to wait for. Made once: setting it again costs no memory.
 class event {
  public:
@@ -47,7 +65,8 @@ class mover {
   using mark = event;
   using supply = shared_gpu;
 
-  mover(cuda::queue const& on, int device = 0) : queue_{on}, device_{device} {}
+  /// `device` is the GPU of the stream; -1: it is that of the threads that call.
+  mover(cuda::queue const& on, int device = -1) : queue_{on}, device_{device} {}
 
   /// The stream that everything is in the order of, the rank's own work as well.
   [[nodiscard]] cuda::queue const& queue() const { return queue_; }
@@ -77,19 +96,25 @@ class mover {
 
   /// Memory of the GPU, which waits for the GPU when it goes. Throws `workspace` where there is not as much.
   [[nodiscard]] std::shared_ptr<std::byte[]> allocate(index_t bytes) const {
+    device_scope const here{device_, queue_.rank};
     void* data = nullptr;
     std::size_t const size = bytes > 0 ? static_cast<std::size_t>(bytes) : 1;
     check(cudaMalloc(&data, size), "cudaMalloc", queue_.rank);
     return {static_cast<std::byte*>(data), [](std::byte* gone) { static_cast<void>(cudaFree(gone)); }};
   }
 
-  [[nodiscard]] mark make_mark() const { return event::made(queue_.rank); }
+  [[nodiscard]] mark make_mark() const {
+    device_scope const here{device_, queue_.rank};
+    return event::made(queue_.rank);
+  }
   void post(mark const& at) const { check(cudaEventRecord(at.get(), queue_.stream), "cudaEventRecord", queue_.rank); }
   void await(mark const& of) const {
     check(cudaStreamWaitEvent(queue_.stream, of.get(), 0), "cudaStreamWaitEvent", queue_.rank);
   }
   /// The GPU becomes that of the calling thread.
-  void begin() const { check(cudaSetDevice(device_), "cudaSetDevice", queue_.rank); }
+  void begin() const {
+    if (device_ >= 0) check(cudaSetDevice(device_), "cudaSetDevice", queue_.rank);
+  }
   void finish() const { check(cudaStreamSynchronize(queue_.stream), "cudaStreamSynchronize", queue_.rank); }
 
  private:
