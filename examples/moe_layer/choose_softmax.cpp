@@ -12,6 +12,8 @@ std::unique_ptr<choice_part<T>> make_softmax_choice(config const& is) {
 }
 
 template std::unique_ptr<choice_part<float>> make_softmax_choice<float>(config const&);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<choice_part<double>> make_softmax_choice<double>(config const&);
+#endif
 
 }  // namespace probe

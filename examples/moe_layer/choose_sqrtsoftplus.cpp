@@ -9,6 +9,8 @@ std::unique_ptr<choice_part<T>> make_sqrtsoftplus_choice(config const& is) {
 }
 
 template std::unique_ptr<choice_part<float>> make_sqrtsoftplus_choice<float>(config const&);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<choice_part<double>> make_sqrtsoftplus_choice<double>(config const&);
+#endif
 
 }  // namespace probe

@@ -5,7 +5,11 @@
 #include <cstdio>
 #include <heddle/host/thread_world.hpp>
 #include <variant>
-#if defined(HEDDLE_WITH_MPI)
+#if defined(PROBE_ON_GPU)
+#undef HEDDLE_WITH_MPI  // ranks share one GPU: threads
+
+#include "gpu_rank.hpp"
+#elif defined(HEDDLE_WITH_MPI)
 #include <heddle/mpi/run.hpp>
 #endif
 
@@ -131,15 +135,39 @@ communicator erased(Is& rank) {
   return communicator{std::make_unique<communicator::model>(communicator::model{std::move(rank)})};
 }
 
+#if defined(PROBE_ON_GPU)
+/// Throws where there is no GPU that this program can use.
+void look_for_gpu() {
+  try {
+    heddle::cuda::check_machine(heddle::cuda::look_around(), 0);
+  } catch (heddle::error const& problem) {
+    throw heddle::error(problem.kind(), "--device cuda: " + problem.text(),
+                        std::string{problem.hint()} + ", or use --device host");
+  }
+}
+#endif
+
 int run_threads(choice const& chosen, std::function<void()> const& check,
                 std::function<void(communicator&)> const& body) {
   try {
+#if defined(PROBE_ON_GPU)
+    look_for_gpu();
+    check();
+    heddle::host::basic_thread_world<heddle::cuda::mover> world{chosen.ranks, {.deadline = chosen.longest_wait()}};
+    heddle::host::run(world, [&](virtual_communicator& data, auto& numbers, auto const& queue) {
+      communicator mine = erased(numbers);
+      gpu_rank here{data, queue};
+      mine.gpu = &here;
+      body(mine);
+    });
+#else
     check();
     heddle::host::thread_world world{chosen.ranks, {.deadline = chosen.longest_wait()}};
     heddle::host::run(world, [&](heddle::host::thread_communicator& rank) {
       communicator mine = erased(rank);
       body(mine);
     });
+#endif
     return 0;
   } catch (std::bad_alloc const&) {
     std::fputs("heddle: workspace: there is not enough memory. Fix: use a smaller input or more ranks\n", stderr);

@@ -12,6 +12,8 @@ namespace probe {
 
 using heddle::index_t;
 
+struct gpu_rank;
+
 /// A `heddle::symmetric_communicator` for float, double, int32 and int64.
 class communicator {
  public:
@@ -48,6 +50,8 @@ class communicator {
   template <heddle::element T>
   void put(int rank, index_t offset, std::span<T const> data);
   void fence();
+
+  gpu_rank* gpu = nullptr;  ///< what the rank has besides where its data is a GPU's: see gpu_rank.hpp
 
  private:
   std::unique_ptr<model> model_;

@@ -29,6 +29,8 @@ std::unique_ptr<drop_part<T>> make_drop(config const& is) {
 }
 
 template std::unique_ptr<drop_part<float>> make_drop<float>(config const&);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<drop_part<double>> make_drop<double>(config const&);
+#endif
 
 }  // namespace probe

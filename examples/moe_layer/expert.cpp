@@ -13,6 +13,14 @@ auto with_family(config const& is, Visit const& visit) {
   auto const of = [&]<class Halves, class Interleaved>() {
     return mixed ? visit.template operator()<Interleaved>() : visit.template operator()<Halves>();
   };
+#if defined(PROBE_ON_GPU)  // one family, for the time that nvcc takes
+  if (is.activation != activation_kind::swiglu) {
+    throw heddle::error(
+        heddle::error_kind::unsupported,
+        std::string{"--device cuda has no kernels for config.activation \""} + name_of(is.activation) + "\"",
+        "use \"swiglu\", or --device host");
+  }
+#else
   switch (is.activation) {
     case activation_kind::swiglu: break;
     case activation_kind::geglu: return of.template operator()<geglu_halves, geglu_interleaved>();
@@ -22,6 +30,7 @@ auto with_family(config const& is, Visit const& visit) {
     case activation_kind::relu: return visit.template operator()<plain_relu>();
     case activation_kind::gelu: return visit.template operator()<plain_gelu>();
   }
+#endif
   return of.template operator()<swiglu_halves, swiglu_interleaved>();
 }
 
@@ -68,8 +77,12 @@ std::unique_ptr<shared<T>> make_shared_expert(config const& is, bool gated) {
 }
 
 template std::unique_ptr<expert<float>> make_expert<float>(config const&, choice const&, bool);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<expert<double>> make_expert<double>(config const&, choice const&, bool);
+#endif
 template std::unique_ptr<shared<float>> make_shared_expert<float>(config const&, bool);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<shared<double>> make_shared_expert<double>(config const&, bool);
+#endif
 
 }  // namespace probe

@@ -4,8 +4,12 @@
 namespace probe {
 
 template std::unique_ptr<expert<float>> make_family_expert<float, swiglu_interleaved>(expert_wish const&);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<expert<double>> make_family_expert<double, swiglu_interleaved>(expert_wish const&);
+#endif
 template std::unique_ptr<shared<float>> make_family_shared<float, swiglu_interleaved>(bool);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<shared<double>> make_family_shared<double, swiglu_interleaved>(bool);
+#endif
 
 }  // namespace probe

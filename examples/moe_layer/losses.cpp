@@ -40,6 +40,8 @@ std::unique_ptr<loss_part<T>> make_losses(config const& is) {
 }
 
 template std::unique_ptr<loss_part<float>> make_losses<float>(config const&);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<loss_part<double>> make_losses<double>(config const&);
+#endif
 
 }  // namespace probe

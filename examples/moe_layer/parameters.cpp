@@ -157,7 +157,8 @@ std::vector<T> gather_rows(communicator& world, std::span<T const> mine, index_t
 
 template <class T>
 std::map<std::string, std::vector<T>> gather_gradients(communicator& world, problem<T> const& of,
-                                                       heddle::expert_mesh const& mesh, gradients_of<T> const& mine) {
+                                                       heddle::expert_mesh const& mesh,
+                                                       heddle::moe_gradients<T> const& mine) {
   std::map<std::string, std::vector<T>> result;
   auto const collect = [&](std::string const& tensor, auto const& view) {
     if (of.find(tensor) == nullptr) return;
@@ -206,9 +207,9 @@ template std::vector<double> gather_rows(communicator&, std::span<double const>,
 template std::vector<index_t> gather_rows(communicator&, std::span<index_t const>, index_t, index_t);
 template std::map<std::string, std::vector<float>> gather_gradients(communicator&, problem<float> const&,
                                                                     heddle::expert_mesh const&,
-                                                                    gradients_of<float> const&);
+                                                                    heddle::moe_gradients<float> const&);
 template std::map<std::string, std::vector<double>> gather_gradients(communicator&, problem<double> const&,
                                                                      heddle::expert_mesh const&,
-                                                                     gradients_of<double> const&);
+                                                                     heddle::moe_gradients<double> const&);
 
 }  // namespace probe

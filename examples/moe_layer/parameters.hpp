@@ -4,9 +4,15 @@
 
 #include "answer.hpp"
 #include "choice.hpp"
-#include "execution.hpp"
+#include "communicator.hpp"
+#include <heddle/compute/parameter.hpp>
+#include <heddle/mesh/folding.hpp>
 
 namespace probe {
+
+using heddle::edp;
+using heddle::ep;
+using heddle::etp;
 
 /// The rank's tokens: contiguous, the first T mod W ranks have one more.
 [[nodiscard]] heddle::range own_tokens(index_t tokens, int ranks, int rank);
@@ -19,11 +25,11 @@ class parameters {
   parameters(problem<T> const& of, heddle::expert_mesh const& mesh, int rank, bool biases);
   parameters(parameters const&) = delete;
   parameters& operator=(parameters const&) = delete;
-  [[nodiscard]] weights_of<T> const& weights() const { return weights_; }
+  [[nodiscard]] heddle::moe_weights<T> const& weights() const { return weights_; }
 
  private:
   std::map<std::string, std::vector<T>> memory_;
-  weights_of<T> weights_{};
+  heddle::moe_weights<T> weights_{};
 };
 
 /// Everybody's pieces, one behind the other, on rank 0. `sizes` are those of all ranks.
@@ -37,6 +43,6 @@ template <class T>
 template <class T>
 [[nodiscard]] std::map<std::string, std::vector<T>> gather_gradients(communicator& world, problem<T> const& of,
                                                                      heddle::expert_mesh const& mesh,
-                                                                     gradients_of<T> const& mine);
+                                                                     heddle::moe_gradients<T> const& mine);
 
 }  // namespace probe

@@ -43,4 +43,6 @@ int run_program(options const& given) {
       });
 }
 
+int run_command(int argc, char** argv) { return run_program(parse_options(argc, argv)); }
+
 }  // namespace probe

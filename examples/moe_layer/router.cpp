@@ -60,6 +60,8 @@ std::unique_ptr<router<T>> make_router(config const& is) {
 }
 
 template std::unique_ptr<router<float>> make_router<float>(config const&);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<router<double>> make_router<double>(config const&);
+#endif
 
 }  // namespace probe

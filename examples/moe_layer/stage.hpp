@@ -47,7 +47,7 @@ class stage {
 
 /// The read-only form of what a stage gives.
 template <class T>
-rows_of<T> read_only(heddle::activation<T> const& x) {
+rows_of<T> read_only(heddle::activation<T, memory> const& x) {
   return {x.data, x.full_hidden};
 }
 template <class Value>

@@ -17,6 +17,8 @@ std::unique_ptr<transport<T>> make_transport(choice const& is) {
 }
 
 template std::unique_ptr<transport<float>> make_transport<float>(choice const&);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<transport<double>> make_transport<double>(choice const&);
+#endif
 
 }  // namespace probe

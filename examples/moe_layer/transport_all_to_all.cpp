@@ -12,6 +12,8 @@ std::unique_ptr<transport<T>> make_all_to_all(place_kind at) {
 }
 
 template std::unique_ptr<transport<float>> make_all_to_all<float>(place_kind);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<transport<double>> make_all_to_all<double>(place_kind);
+#endif
 
 }  // namespace probe

@@ -12,6 +12,8 @@ std::unique_ptr<transport<T>> make_dedup(place_kind at) {
 }
 
 template std::unique_ptr<transport<float>> make_dedup<float>(place_kind);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<transport<double>> make_dedup<double>(place_kind);
+#endif
 
 }  // namespace probe

@@ -12,6 +12,8 @@ std::unique_ptr<transport<T>> make_masked(place_kind at) {
 }
 
 template std::unique_ptr<transport<float>> make_masked<float>(place_kind);
+#if !defined(PROBE_ON_GPU)
 template std::unique_ptr<transport<double>> make_masked<double>(place_kind);
+#endif
 
 }  // namespace probe
