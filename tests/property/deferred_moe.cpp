@@ -49,6 +49,13 @@ TEST_CASE("every row at its rank: nobody waits for a count, forward or backward"
     check_on_device<mixture<plain_top, by_mask, glu_expert<aligned<4>>, weight_at::origin>>(problem{at}, 0);
   }
 }
+TEST_CASE("rows that kernels store at their experts: nobody waits either") {
+  for (sizes const& at : trials) {
+    using direct = direct_dispatcher<ep, etp, on_overflow::report>;
+    check_on_device<mixture<plain_top, direct, glu_expert<grouped>, weight_at::origin>>(problem{at}, 0);
+    check_replays<mixture<plain_top, direct, glu_expert<grouped>, weight_at::output>>(at, 5);
+  }
+}
 TEST_CASE("exchanges wait once, for their counts; experts one by one read the same") {
   for (sizes const& at : trials) {
     check_on_device<mixture<plain_top, all_to_all_dispatcher<>, glu_expert<grouped>, weight_at::origin>>(problem{at},

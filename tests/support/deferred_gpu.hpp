@@ -7,11 +7,15 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <heddle/collective/communicator.hpp>
+#include <heddle/collective/self_transport.hpp>
 #include <heddle/concepts/execution.hpp>
+#include <heddle/concepts/symmetric.hpp>
 #include <heddle/cuda/order_pairs.hpp>
 #include <heddle/host/reference_gemm.hpp>
 #include <heddle/layer/owned_counts.hpp>
 #include <list>
+#include <memory>
 #include <stdexcept>
 #include <sys/mman.h>
 #include <utility>
@@ -118,45 +122,29 @@ class deferred_gpu {
   std::vector<std::function<void()>> queue_, captured_;
 };
 
-/// The group of one rank on it.
-class deferred_group {
+/// Moves its bytes, when the queue comes to it.
+class deferred_mover {
  public:
-  explicit deferred_group(deferred_gpu& on) : on_{&on} {}
-  [[nodiscard]] static int rank() { return 0; }
-  [[nodiscard]] static int size() { return 1; }
-  template <class T>
-  void all_reduce(std::span<T> data) const {
-    check(data);
+  explicit deferred_mover(deferred_gpu& on) : on_{&on} {}
+  void copy(void* to, void const* from, std::size_t bytes) const {
+    if (bytes == 0) return;
+    if (!on_->owns(to) || !on_->owns(from)) throw std::logic_error{"a collective of host memory"};
+    on_->put([=] { std::memcpy(to, from, bytes); });
   }
-  template <class T, class... Counts>
-  void all_gather(std::span<T const> send, std::span<T> recv, Counts const&...) const {
-    copy(send, recv);
+  void store(void* to, void const* from, std::size_t bytes) const {
+    if (to != from) copy(to, from, bytes);
   }
-  template <class T>
-  void reduce_scatter(std::span<T const> send, std::span<T> recv, std::span<index_t const>) const {
-    copy(send, recv);
-  }
-  template <class T>
-  void all_to_all(std::span<T const> send, std::span<index_t const> sends, std::span<T> recv,
-                  std::span<index_t const> receives) const {
-    if (static_cast<index_t>(send.size()) != sends[0] || static_cast<index_t>(recv.size()) != receives[0])
-      throw std::logic_error{"all_to_all of a part"};
-    copy(send, recv);
+  [[nodiscard]] std::shared_ptr<std::byte[]> allocate(index_t bytes) const {
+    return {on_->allocate<std::byte>(bytes), [](std::byte*) {}};
   }
 
  private:
-  template <class T>
-  void check(std::span<T> data) const {
-    if (!data.empty() && !on_->owns(data.data())) throw std::logic_error{"a collective of host memory"};
-  }
-  template <class T>
-  void copy(std::span<T const> from, std::span<T> to) const {
-    check(from), check(to);
-    if (from.size() != to.size()) throw std::logic_error{"a collective of other sizes"};
-    on_->put([from, to] { std::copy(from.begin(), from.end(), to.begin()); });
-  }
   deferred_gpu* on_;
 };
+
+/// The group of one rank on it.
+using deferred_group = heddle::basic_communicator<heddle::basic_self_transport<deferred_mover>>;
+static_assert(heddle::peer_addressable<deferred_group>);
 
 /// The group of one rank for what the host knows.
 struct number_group {
@@ -175,7 +163,8 @@ struct number_group {
 /// The groups of a rank that is alone.
 class groups_of_one {
  public:
-  explicit groups_of_one(deferred_gpu& gpu) : group_{gpu} {}
+  explicit groups_of_one(deferred_gpu& gpu)
+      : group_{heddle::basic_self_transport<deferred_mover>{deferred_mover{gpu}}} {}
   template <class Group>
   [[nodiscard]] auto& communicator() {
     return group_;

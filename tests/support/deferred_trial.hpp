@@ -76,7 +76,7 @@ class on_host {
 
  private:
   template <class Communicator>
-  using groups_of = mesh_groups<Communicator, tp, dp, etp, ep, edp>;
+  using groups_of = mesh_groups<Communicator, tp, dp, etp, ep, edp, joint<etp, ep>>;
   static constexpr folding<mesh<tp, dp>, mesh<etp, ep, edp>> alone{mesh<tp, dp>{1, 1}, mesh<etp, ep, edp>{1, 1, 1}};
   host::self_communicator world_;
   groups_of<host::self_communicator> groups_{world_, alone};
