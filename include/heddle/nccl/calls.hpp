@@ -92,6 +92,9 @@ struct calls {
   }
   /// cudaErrorNotReady while something is left in the stream.
   cudaError_t query(cudaStream_t stream) const { return cudaStreamQuery(stream); }
+  cudaError_t capturing(cudaStream_t stream, cudaStreamCaptureStatus* found) const {
+    return cudaStreamIsCapturing(stream, found);
+  }
   /// The name of a status, which does not stay behind for the next call that looks for one.
   char const* explain(cudaError_t status) const {
     static_cast<void>(cudaGetLastError());

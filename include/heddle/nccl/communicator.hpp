@@ -62,8 +62,9 @@ class transport {
   void set_check(check_mode mode) { self_->set_check(mode); }
   /// How all_to_all is told that its counts are alike, see `exchange_mode`; to be set alike on all ranks.
   void set_exchange(exchange_mode mode) { self_->set_exchange(mode); }
-  /// Returns when all that is in the stream is done; throws where NCCL cannot end it, or not before the deadline.
-  void wait() { self_->link().wait(stream(), "the stream"); }
+  /// Returns when all that is in the stream is done; throws where NCCL cannot end it, or not before the deadline. In a
+  /// capture this and every meeting of the ranks is `unsupported`, and the group stays as it is.
+  void wait() { self_->wait(); }
 
   void enter(fingerprint const& print) { self_->enter(print); }
   verdict meet(fingerprint const& print, void const* send, void* recv) { return self_->meet(print, send, recv); }

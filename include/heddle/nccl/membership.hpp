@@ -55,6 +55,12 @@ class membership {
 
   void enter(fingerprint const& print) { link_.look(print.operation, print.sequence); }
 
+  /// Returns when all that is in the stream is done.
+  void wait() {
+    refuse_capture();
+    link_.wait(stream_, "the stream");
+  }
+
   /// Compares statements where that is asked for, or needed: some collectives are nothing else. A complaint that is not
   /// exchanged is the rank's own: its communicator ends, and NCCL tells the peers that wait. `send` and `recv` are
   /// where this rank's data lies.
@@ -90,7 +96,18 @@ class membership {
     return settings_.sum == sum_mode::f32 ? static_cast<std::size_t>(settings_.sum_bytes) : 0;
   }
 
+  /// The host cannot wait for what a capture only writes down. To ask for it would spoil the capture and the group;
+  /// this way both go on.
+  void refuse_capture() {
+    cudaStreamCaptureStatus found = cudaStreamCaptureStatusNone;
+    cudaError_t const status = link_.calls().capturing(stream_, &found);
+    if (status == cudaSuccess && found == cudaStreamCaptureStatusNone) return;
+    cudaError_t const reason = status == cudaSuccess ? cudaErrorStreamCaptureUnsupported : status;
+    throw refusal(reason, "to wait for the stream", link_.calls().explain(reason), world_rank(rank_));
+  }
+
   void exchange(fingerprint const& mine) {
+    if (size() > 1) refuse_capture();
     statements_.write(mine, rank_);
     if (size() > 1) {
       std::size_t const words = statements::words(size());

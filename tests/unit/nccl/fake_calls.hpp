@@ -92,6 +92,7 @@ struct script {
   ncclResult_t state = ncclSuccess;  ///< what async_error finds when nothing is delayed
   int waiting = 0;                   ///< looks until what was delayed is done
   int unready = 0;                   ///< looks at the stream that find it busy; -1: for ever
+  bool captures = false;             ///< whether the stream is being captured
   cudaStream_t asked = nullptr;      ///< the stream that was looked at last
   int loaded = NCCL_VERSION_CODE;
   std::chrono::milliseconds step{1};
@@ -420,6 +421,10 @@ struct calls {
     if (self->unready == 0) return cudaSuccess;
     if (self->unready > 0) --self->unready;
     return cudaErrorNotReady;
+  }
+  cudaError_t capturing(cudaStream_t, cudaStreamCaptureStatus* found) const {
+    *found = self->captures ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+    return fault("capturing");
   }
   char const* explain(cudaError_t) const { return "cudaErrorOfTheScript"; }
 

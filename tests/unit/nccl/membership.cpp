@@ -14,7 +14,7 @@ namespace {
 struct member {
   membership self;
   member(int rank, fake::calls const& calls, nccl::options const& settings)
-      : self{calls, {10, 20, 30}, rank, nullptr, settings} {
+      : self{calls, {10, 20, 30}, rank, reinterpret_cast<cudaStream_t>(this), settings} {
     self.link().open("ncclCommInitRankConfig", [&](ncclComm_t* comm) {
       *comm = calls.make("three", rank, 3);
       return ncclSuccess;
@@ -131,4 +131,33 @@ TEST_CASE("nccl membership: memory for sums is there where they are asked for, a
   membership const few{
       calls, {0, 1, 2}, 0, nullptr, {.sum = nccl::sum_mode::f32, .sum_bytes = 1003, .limits = {.elements = 9}}};
   CHECK(few.sums_at_once() == 9);
+}
+
+TEST_CASE("nccl membership: in a capture nothing is waited for, and the ranks go on when it has ended") {
+  for (bool const implicit : {false, true}) {
+    auto const scripts = fake::on_ranks(3, [&](int rank, fake::calls const& calls) {
+      member here{rank, calls, {.check = nccl::check_mode::on}};
+      auto const refused = [&](auto const& call) {
+        error const problem = fake::refusal(call);
+        if (problem.kind() != error_kind::unsupported || problem.rank() != 10 * rank + 10) throw error(problem);
+        if (problem.hint().find("captured step") == std::string::npos) throw error(problem);
+      };
+      if (implicit) calls.self->faults["capturing"] = cudaErrorStreamCaptureImplicit;
+      else calls.self->captures = true;
+      refused([&] { static_cast<void>(here.self.meet({.operation = collective_kind::barrier})); });
+      refused([&] { here.self.wait(); });
+      if (calls.self->asked != nullptr || here.self.link().broken()) throw std::runtime_error("it was touched");
+      here.self.set_check(nccl::check_mode::off);
+      static_cast<void>(here.self.meet({.operation = collective_kind::all_reduce}));  // data may move in a capture
+      calls.self->captures = false;
+      calls.self->faults.clear();
+      static_cast<void>(here.self.meet({.operation = collective_kind::barrier}));
+      here.self.wait();
+    });
+    for (auto const& each : scripts) {
+      CHECK(each->count("threw") == 0);
+      CHECK(each->count("all_gather") == 1);
+      CHECK(each->count("abort") == 0);
+    }
+  }
 }
