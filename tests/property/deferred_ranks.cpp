@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mixtures on virtual ranks without a GPU: every rank has a stream that does as little as it can, so a step that leaves
-// something to luck (whether a peer has written what is read, or read what is written) has other bits than the host's.
+// Mixtures and dense layers on virtual ranks without a GPU: every rank has a stream that does as little as it can, so a
+// step that leaves something to luck (whether a peer has written what is read, or read what is written) has other bits
+// than the host's.
 #include "../support/deferred_ranks.hpp"
 
 #include <doctest/doctest.h>
 #include <heddle/host/reference_gemm.hpp>
 #include <string>
 
-#include "../support/ranks_moe.hpp"
+#include "../support/ranks_dense.hpp"
 
+using namespace heddle;
 using namespace ranks_moe;
 using deferred::faults;
 
@@ -16,22 +18,37 @@ namespace {
 
 using deferred_world = host::basic_thread_world<deferred::mover>;
 
-template <class Layer>
-std::vector<outcome<float>> on_streams(sizes const& of, faults const& what = {}) {
-  std::vector<outcome<float>> found(static_cast<std::size_t>(of.ranks));
-  deferred_world world{of.ranks, {}, deferred::mover::supply{of.ranks, what}};
+/// What `body(execution, rank, put, get)` gives on every rank.
+template <template <class> class GroupsOver, class Found, class Grid, class Body>
+std::vector<Found> on_each(Grid const& grid, faults const& what, Body const& body) {
+  std::vector<Found> found(static_cast<std::size_t>(grid.world()));
+  deferred_world world{grid.world(), {}, deferred::mover::supply{grid.world(), what}};
   host::run(world, [&](auto& rank, host::thread_communicator& same, deferred::queue const& queue) {
-    groups_over<deferred_world::communicator_type> groups{rank, of.on()};
-    groups_over<host::thread_communicator> numbers{same, of.on()};
+    GroupsOver<deferred_world::communicator_type> groups{rank, grid};
+    GroupsOver<host::thread_communicator> numbers{same, grid};
     support::stream_gpu gpu{queue, groups, numbers};
     support::execution_on<decltype(gpu)> on{gpu};
     auto const put = [&](std::vector<float> const& values) { return gpu.write(values); };
     auto const get = [&](auto const& view) { return gpu.read(view); };
-    found[static_cast<std::size_t>(rank.rank())] = step<Layer, float>(on, of, rank.rank(), put, get);
+    found[static_cast<std::size_t>(rank.rank())] = body(on, rank.rank(), put, get);
     rank.barrier();
     gpu.wait();
   });
   return found;
+}
+
+template <class Layer>
+std::vector<outcome<float>> on_streams(sizes const& of, faults const& what = {}) {
+  return on_each<groups_over, outcome<float>>(of.on(), what, [&](auto& on, int rank, auto const& put, auto const& get) {
+    return step<Layer, float>(on, of, rank, put, get);
+  });
+}
+template <class Layer>
+std::vector<ranks_dense::outcome<float>> on_streams(ranks_dense::sizes const& of) {
+  return on_each<ranks_dense::tensor_groups, ranks_dense::outcome<float>>(
+      of.on(), {}, [&](auto& on, int rank, auto const& put, auto const& get) {
+        return ranks_dense::step<Layer, float>(on, of, rank, put, get);
+      });
 }
 
 template <class Dispatcher, class Mode>
@@ -64,6 +81,18 @@ TEST_CASE("deferred ranks: a mixture that exchanges rows has the bits of the hos
 }
 TEST_CASE("deferred ranks: a mixture that sends rows to parts of experts has the bits of the host's threads") {
   check_all<flex_dispatcher<>, grouped>();
+}
+
+TEST_CASE("deferred ranks: dense layers have the bits of the host's threads, whole and with tokens in parts") {
+  ranks_dense::each_size([](ranks_dense::sizes const& of) {
+    CAPTURE(of.ranks);
+    CAPTURE(of.height);
+    auto const check = [&]<class Layer>(std::type_identity<Layer>) {
+      CHECK(on_streams<Layer>(of) == ranks_dense::on_threads<Layer, float, host::reference_gemm>(of));
+    };
+    check(std::type_identity<ranks_dense::whole>{});
+    check(std::type_identity<ranks_dense::in_parts>{});
+  });
 }
 
 TEST_CASE("deferred ranks: ranks that wait for no peer compute something else") {

@@ -24,6 +24,13 @@ struct sizes {
   [[nodiscard]] grid on() const { return {mesh<tp, dp>{1, ranks}, mesh<etp, ep, edp>{parts, ranks / parts, 1}}; }
 };
 
+/// Number `i` of tensor `seed`, in (-0.5, 0.5).
+inline float drawn(std::uint32_t seed, index_t i) {
+  std::uint32_t bits = (seed * 100003U + static_cast<std::uint32_t>(i)) * 2654435761U + 1;
+  bits = (bits ^ (bits >> 15)) * 0x846ca68bU;
+  return static_cast<float>(static_cast<std::int32_t>(bits ^ (bits >> 16))) * 0x1p-32F;
+}
+
 /// A rank's own part of everything.
 template <class T>
 struct problem {
@@ -38,27 +45,22 @@ problem<T> part_of(sizes const& of, int rank) {
   range const mine = balanced::piece(of.height, of.ranks, rank);
   range const owned = ceil_chunk::piece(of.experts, of.ranks / of.parts, expert_rank);
   range const columns = ceil_chunk::piece(of.inner, of.parts, part);
-  auto const value = [](std::uint32_t seed, index_t i) {
-    std::uint32_t bits = (seed * 100003U + static_cast<std::uint32_t>(i)) * 2654435761U + 1;
-    bits = (bits ^ (bits >> 15)) * 0x846ca68bU;
-    return static_cast<float>(static_cast<std::int32_t>(bits ^ (bits >> 16))) * 0x1p-32F;
-  };
   problem<T> made{{}, {}, {}, {}, {}, mine.size, columns.size, owned.size};
   for (index_t i = mine.begin * of.width; i < (mine.begin + mine.size) * of.width; ++i) {
-    made.x.push_back(static_cast<T>(value(1, i)));
-    made.dy.push_back(static_cast<T>(value(2, i)));
+    made.x.push_back(static_cast<T>(drawn(1, i)));
+    made.dy.push_back(static_cast<T>(drawn(2, i)));
   }
-  for (index_t i = 0; i < of.experts * of.width; ++i) made.gate.push_back(static_cast<T>(value(3, i)));
+  for (index_t i = 0; i < of.experts * of.width; ++i) made.gate.push_back(static_cast<T>(drawn(3, i)));
   for (index_t e = owned.begin; e < owned.begin + owned.size; ++e) {
     for (index_t half = 0; half < 2; ++half) {
       for (index_t o = columns.begin; o < columns.begin + columns.size; ++o) {
         for (index_t i = 0; i < of.width; ++i)
-          made.fc1.push_back(static_cast<T>(value(4, ((e * 2 + half) * of.inner + o) * of.width + i)));
+          made.fc1.push_back(static_cast<T>(drawn(4, ((e * 2 + half) * of.inner + o) * of.width + i)));
       }
     }
     for (index_t o = 0; o < of.width; ++o) {
       for (index_t i = columns.begin; i < columns.begin + columns.size; ++i)
-        made.fc2.push_back(static_cast<T>(value(5, (e * of.width + o) * of.inner + i)));
+        made.fc2.push_back(static_cast<T>(drawn(5, (e * of.width + o) * of.inner + i)));
     }
   }
   return made;
