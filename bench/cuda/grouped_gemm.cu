@@ -127,9 +127,8 @@ void products(bench& with, char const* dtype, index_t tokens, index_t k, index_t
                              (grouped > 0 ? ", cuBLAS grouped " + figure("%.4f ms", grouped) : ", no cuBLAS grouped");
   constexpr index_t samples = 400;
   double const tolerance = sizeof(T) == 2 ? 1e-2 : 2e-5;
-  hd::philox const draw{2026, 7};
   auto const row_at = [&](index_t i) {
-    return static_cast<index_t>(draw.uniform(at(2 * i), 0.0F, 1.0F) * static_cast<float>(rows - 1));
+    return static_cast<index_t>(0.5F * (1 + drawn(at(i), 7)) * static_cast<float>(rows - 1));
   };
   auto const group_of = [&](index_t row) {
     return static_cast<index_t>(std::upper_bound(begins.begin(), begins.end(), row) - begins.begin()) - 1;
