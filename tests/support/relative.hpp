@@ -23,8 +23,6 @@ namespace support {
   return scale;
 }
 
-namespace detail {
-
 /// Nothing where both are the same, or both are no number.
 [[nodiscard]] inline double part_of_scale(double got, double wanted, double scale) {
   if (got == wanted || (std::isnan(got) && std::isnan(wanted))) return 0;
@@ -32,16 +30,13 @@ namespace detail {
   return part == part ? part : std::numeric_limits<double>::infinity();
 }
 
-}  // namespace detail
-
 /// The largest difference in parts of the scale; infinite where lists are not of one length.
 [[nodiscard]] inline double relative_off(std::vector<double> const& got, std::vector<double> const& wanted,
                                          double size = 0) {
   if (got.size() != wanted.size()) return std::numeric_limits<double>::infinity();
   double const scale = scale_of(wanted, size);
   double largest = 0;
-  for (std::size_t i = 0; i < got.size(); ++i)
-    largest = std::max(largest, detail::part_of_scale(got[i], wanted[i], scale));
+  for (std::size_t i = 0; i < got.size(); ++i) largest = std::max(largest, part_of_scale(got[i], wanted[i], scale));
   return largest;
 }
 
@@ -52,7 +47,7 @@ namespace detail {
     return " has " + std::to_string(got.size()) + " numbers, expected " + std::to_string(wanted.size());
   double const scale = scale_of(wanted, size);
   for (std::size_t i = 0; i < got.size(); ++i) {
-    double const part = detail::part_of_scale(got[i], wanted[i], scale);
+    double const part = part_of_scale(got[i], wanted[i], scale);
     if (part <= tolerance) continue;
     char line[160];
     static_cast<void>(std::snprintf(line, sizeof line, "[%zu] is %.17g for %.17g, off by %.3g of %.3g", i, got[i],
