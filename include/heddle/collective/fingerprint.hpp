@@ -73,8 +73,8 @@ int odd_one_out(int size, ValueOf value_of) {
 
 /// What is wrong where `value_of(rank)` is not the same on all ranks; `field()` and `text_of(rank)` are words for it.
 template <class PrintOf, class NameOfRank, class Field, class ValueOf, class TextOf>
-verdict disagreement(int size, PrintOf& print_of, NameOfRank& name_of_rank, Field field, ValueOf value_of,
-                     TextOf text_of) {
+heddle::verdict disagreement(int size, PrintOf& print_of, NameOfRank& name_of_rank, Field field, ValueOf value_of,
+                             TextOf text_of) {
   bool equal = true;  // the usual case costs one pass
   for (int rank = 1; rank < size && equal; ++rank) equal = value_of(rank) == value_of(0);
   if (equal) return {};
