@@ -63,10 +63,15 @@ struct diagnosis {
   return {found.kind, std::move(text), found.hint, rank, where};
 }
 
+/// Whether `status` is the refusal of a call that has no place in a capture.
+[[nodiscard]] constexpr bool is_capture(cudaError_t status) {
+  return status >= cudaErrorStreamCaptureUnsupported && status <= cudaErrorStreamCaptureWrongThread;
+}
+
 /// The same for a call of the CUDA runtime; `name` and `words` are what the runtime says of it.
 [[nodiscard]] inline error refusal(cudaError_t status, std::string_view call, std::string_view name, int rank = -1,
                                    source_place where = source_place::current()) {
-  bool const captured = status >= cudaErrorStreamCaptureUnsupported && status <= cudaErrorStreamCaptureWrongThread;
+  bool const captured = is_capture(status);
   bool const absent = status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver;
   bool const memory = status == cudaErrorMemoryAllocation;
   return {captured || absent ? error_kind::unsupported
@@ -80,15 +85,23 @@ struct diagnosis {
           rank, where};
 }
 
-/// Throws `unsupported` where the NCCL that is loaded, `found`, is older than these headers need. Versions count as
-/// NCCL's: 22809 is 2.28.9.
-inline void check_version(int found, int rank = -1) {
-  if (found >= NCCL_VERSION(2, 28, 0)) return;
-  int const head = found < 10000 ? found / 1000 : found / 10000;
-  int const rest = found < 10000 ? found % 1000 : found % 10000;
+/// The oldest NCCL that a program built with these headers can load: what it calls is in all that are as new as the
+/// headers, and nothing it calls is newer than 2.28.9, which has ncclCommRevoke.
+inline constexpr int needed_version =
+    NCCL_VERSION_CODE < NCCL_VERSION(2, 28, 9) ? NCCL_VERSION_CODE : NCCL_VERSION(2, 28, 9);
+
+/// "2.28.9" for 22809, as NCCL counts.
+[[nodiscard]] inline std::string version_text(int version) {
+  int const head = version < 10000 ? version / 1000 : version / 10000;
+  int const rest = version < 10000 ? version % 1000 : version % 10000;
+  return std::to_string(head) + "." + std::to_string(rest / 100) + "." + std::to_string(rest % 100);
+}
+
+/// Throws `unsupported` where the NCCL that is loaded, `found`, is older than `needed`.
+inline void check_version(int found, int rank = -1, int needed = needed_version) {
+  if (found >= needed) return;
   throw error(error_kind::unsupported,
-              "NCCL " + std::to_string(head) + "." + std::to_string(rest / 100) + "." + std::to_string(rest % 100) +
-                  " is loaded, and 2.28 or later is needed",
+              "NCCL " + version_text(found) + " is loaded, and " + version_text(needed) + " or later is needed",
               "install a newer NCCL, or let LD_LIBRARY_PATH find it first", rank);
 }
 

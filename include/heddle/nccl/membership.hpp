@@ -101,7 +101,8 @@ class membership {
   void refuse_capture() {
     cudaStreamCaptureStatus found = cudaStreamCaptureStatusNone;
     cudaError_t const status = link_.calls().capturing(stream_, &found);
-    if (status == cudaSuccess && found == cudaStreamCaptureStatusNone) return;
+    bool const captures = status == cudaSuccess ? found != cudaStreamCaptureStatusNone : is_capture(status);
+    if (!captures) return link_.require(status, "cudaStreamIsCapturing");
     cudaError_t const reason = status == cudaSuccess ? cudaErrorStreamCaptureUnsupported : status;
     throw refusal(reason, "to wait for the stream", link_.calls().explain(reason), world_rank(rank_));
   }

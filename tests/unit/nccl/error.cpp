@@ -52,20 +52,29 @@ TEST_CASE("nccl error: the CUDA runtime's refusals keep their kinds") {
 }
 
 TEST_CASE("nccl error: an NCCL that is too old is refused with its version") {
-  CHECK_NOTHROW(nccl::check_version(22800));
+  CHECK_NOTHROW(nccl::check_version(22803, -1, 22803));
   CHECK_NOTHROW(nccl::check_version(23007));
   try {
-    nccl::check_version(22705, 4);
+    nccl::check_version(22705, 4, 22809);
     FAIL("nothing was thrown");
   } catch (error const& problem) {
     CHECK(problem.kind() == error_kind::unsupported);
     CHECK(problem.rank() == 4);
-    CHECK(problem.text() == "NCCL 2.27.5 is loaded, and 2.28 or later is needed");
+    CHECK(problem.text() == "NCCL 2.27.5 is loaded, and 2.28.9 or later is needed");
   }
   try {
-    nccl::check_version(2604);
+    nccl::check_version(2604, -1, 22803);
     FAIL("nothing was thrown");
   } catch (error const& problem) {
-    CHECK(problem.text() == "NCCL 2.6.4 is loaded, and 2.28 or later is needed");
+    CHECK(problem.text() == "NCCL 2.6.4 is loaded, and 2.28.3 or later is needed");
   }
+}
+
+TEST_CASE("nccl error: what is loaded has every call of the headers that the program was built with") {
+  CHECK_THROWS_AS(nccl::check_version(22803, 0, 22809), error);  // it has no ncclCommRevoke
+  CHECK_NOTHROW(nccl::check_version(22809, 0, 22809));
+  CHECK(nccl::needed_version <= 22809);
+  CHECK(nccl::needed_version <= NCCL_VERSION_CODE);
+  CHECK((NCCL_VERSION_CODE < 22809 || nccl::needed_version == 22809));
+  CHECK_THROWS_AS(nccl::check_version(nccl::needed_version - 1), error);
 }

@@ -161,3 +161,17 @@ TEST_CASE("nccl membership: in a capture nothing is waited for, and the ranks go
     }
   }
 }
+
+TEST_CASE("nccl membership: a GPU that is lost ends the group, whatever the stream is asked") {
+  auto const scripts = fake::on_ranks(3, [](int rank, fake::calls const& calls) {
+    member here{rank, calls, {.check = nccl::check_mode::on}};
+    if (rank == 1) calls.self->faults["capturing"] = cudaErrorIllegalAddress;
+    error const problem =
+        fake::refusal([&] { static_cast<void>(here.self.meet({.operation = collective_kind::barrier})); });
+    if (problem.kind() != (rank == 1 ? error_kind::device : error_kind::peer_failed)) throw error(problem);
+  });
+  for (auto const& each : scripts) {
+    CHECK(each->count("threw") == 0);
+    CHECK(each->count("abort") == 1);
+  }
+}
