@@ -90,8 +90,8 @@ TEST_CASE("deferred ranks: dense layers have the bits of the host's threads, who
     auto const check = [&]<class Layer>(std::type_identity<Layer>) {
       CHECK(on_streams<Layer>(of) == ranks_dense::on_threads<Layer, float, host::reference_gemm>(of));
     };
-    check(std::type_identity<ranks_dense::whole>{});
-    check(std::type_identity<ranks_dense::in_parts>{});
+    check(std::type_identity<ranks_dense::dense_whole>{});
+    check(std::type_identity<ranks_dense::dense_in_parts>{});
   });
 }
 

@@ -13,9 +13,9 @@ using ranks_moe::drawn;
 template <class Communicator>
 using tensor_groups = mesh_groups<Communicator, tp>;
 
-using whole = layer<packed_colwise<tp>, gated<tp>, rowwise<tp>>;
+using dense_whole = layer<packed_colwise<tp>, gated<tp>, rowwise<tp>>;
 /// Every collective of dense layers in one.
-using in_parts =
+using dense_in_parts =
     layer<sequence_parallel<tp>, packed_colwise<tp, two_segments, sharded<tokens>>, gated<tp>,
           rowwise<tp, sharded<tokens>>, colwise_gather_output<tp, sharded<tokens>>, rowwise_split_input<tp>>;
 
@@ -50,7 +50,7 @@ using outcome = std::vector<std::vector<T>>;
 template <class Layer, class T, class Execution, class Put, class Get>
 outcome<T> step(Execution& on, sizes const& of, int rank, Put const& put, Get const& get) {
   using memory = typename Execution::memory;
-  constexpr bool parts = std::is_same_v<Layer, in_parts>;
+  constexpr bool parts = std::is_same_v<Layer, dense_in_parts>;
   auto const cut = [&](index_t size) { return ceil_chunk::piece(size, of.ranks, rank); };
   auto const all = [](index_t size) { return range{0, size}; };
   range const mine = parts ? cut(of.height) : all(of.height), inner = cut(of.inner), out = cut(of.out);
