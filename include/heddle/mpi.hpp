@@ -11,5 +11,6 @@
 #include <heddle/mpi/owned_comm.hpp>
 #include <heddle/mpi/run.hpp>
 #include <heddle/mpi/transfer.hpp>
+#include <heddle/mpi/watchdog.hpp>
 #include <heddle/mpi/window.hpp>
 #include <heddle/mpi/window_list.hpp>

@@ -24,9 +24,7 @@ class transport {
  public:
   /// The group of all ranks of the job.
   explicit transport(std::shared_ptr<job> const& shared) {
-    MPI_Comm copy = MPI_COMM_NULL;
-    require(MPI_Comm_dup(shared->comm(), &copy), "MPI_Comm_dup", shared->rank());
-    owned_comm own{copy};
+    owned_comm own = shared->copy_of(shared->comm());
     std::vector<int> members;
     for (int rank = 0; rank < shared->size(); ++rank) members.push_back(rank);
     self_ = std::make_unique<membership>(shared, std::move(members), shared->rank());
@@ -146,9 +144,7 @@ class transport {
           .blames(world_rank(result.culprit), "split", sequence);
     }
     std::int64_t const context = shared->open_context(self_->largest_context());
-    MPI_Comm comm = MPI_COMM_NULL;
-    require(MPI_Comm_split(self_->comm(), color, index, &comm), "MPI_Comm_split", shared->rank());
-    part->open(owned_comm{comm}, context);
+    part->open(self_->split(color, index), context);
     part->inherit(*self_);
     return transport{std::move(part)};
   }

@@ -10,6 +10,7 @@
 #include <heddle/mpi/error.hpp>
 #include <heddle/mpi/options.hpp>
 #include <heddle/mpi/owned_comm.hpp>
+#include <heddle/mpi/watchdog.hpp>
 #include <heddle/mpi/window_list.hpp>
 #include <string>
 #include <thread>
@@ -32,12 +33,10 @@ struct departure {
 /// The process as a rank of the whole job, kept alive by its communicators.
 class job {
  public:
-  job(MPI_Comm world, options settings) : settings_{settings} {
-    MPI_Comm copy = MPI_COMM_NULL;
-    require(MPI_Comm_dup(world, &copy), "MPI_Comm_dup", -1);
-    control_ = owned_comm{copy};
-    MPI_Comm_rank(copy, &rank_);
-    MPI_Comm_size(copy, &size_);
+  job(MPI_Comm world, options settings) : settings_{settings}, watch_{&rank_} {
+    MPI_Comm_rank(world, &rank_);
+    control_ = copy_of(world);
+    MPI_Comm_size(comm(), &size_);
     require(MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &end_, nullptr), "MPI_Comm_create_keyval",
             rank_);
     require(MPI_Comm_set_attr(MPI_COMM_SELF, end_, this), "MPI_Comm_set_attr", rank_);
@@ -71,6 +70,15 @@ class job {
     return used_by_peers;
   }
 
+  /// What gives a deadline to calls that MPI cannot be asked about.
+  [[nodiscard]] watchdog& watch() { return watch_; }
+  /// A communicator of the same ranks.
+  [[nodiscard]] owned_comm copy_of(MPI_Comm ranks) {
+    MPI_Comm copy = MPI_COMM_NULL;
+    watch_.over("MPI_Comm_dup", settings_.deadline,
+                [&] { require(MPI_Comm_dup(ranks, &copy), "MPI_Comm_dup", rank_); });
+    return owned_comm{copy};
+  }
   /// The windows of all groups: they end here, or in a collective of their group.
   [[nodiscard]] window_list& windows() { return windows_; }
 
@@ -130,7 +138,7 @@ class job {
     }
     for (parcel& each : outbox_) require(MPI_Wait(&each.request, MPI_STATUS_IGNORE), "MPI_Wait", rank_);
     outbox_.clear();
-    windows_.free_all(rank_);
+    watch_.over("MPI_Win_free", settings_.deadline, [this] { windows_.free_all(rank_); });
   }
 
   /// An error that every rank of the world has been told of; -1 where there is none.
@@ -182,6 +190,7 @@ class job {
   std::vector<departure> departures_;
   std::deque<parcel> outbox_;
   window_list windows_;
+  watchdog watch_;
 };
 
 }  // namespace mpi

@@ -55,12 +55,23 @@ class membership {
   [[nodiscard]] MPI_Comm comm() const { return comm_.get(); }
   [[nodiscard]] fingerprint const& print(int rank) const { return statements_[rank]; }
   [[nodiscard]] std::int64_t largest_context() const { return statements_.largest_context(); }
-  void set_deadline(std::chrono::nanoseconds deadline) { deadline_ = deadline; }
+  void set_deadline(std::chrono::nanoseconds deadline) {
+    deadline_ = deadline;
+    memory_.set_deadline(deadline);
+  }
   void set_check(check_mode mode) { check_ = mode; }
+
+  /// The part of the group that has this color, in the order of their indices.
+  [[nodiscard]] owned_comm split(int color, int index) {
+    MPI_Comm part = MPI_COMM_NULL;
+    job_->watch().over("MPI_Comm_split", deadline_,
+                       [&] { require(MPI_Comm_split(comm(), color, index, &part), "MPI_Comm_split", job_->rank()); });
+    return owned_comm{part};
+  }
 
   /// The settings of the group that this one is split from.
   void inherit(membership const& parent) {
-    deadline_ = parent.deadline_;
+    set_deadline(parent.deadline_);
     check_ = parent.check_;
     memory_.set_mode(parent.memory_.mode());
   }

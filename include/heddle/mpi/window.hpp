@@ -24,6 +24,7 @@ class window {
   window(job& shared, int size)
       : job_{&shared},
         mode_{shared.settings().put},
+        deadline_{shared.settings().deadline},
         peers_(static_cast<std::size_t>(size)),
         skips_(static_cast<std::size_t>(size)) {}
   window(window const&) = delete;
@@ -39,6 +40,7 @@ class window {
   [[nodiscard]] index_t bytes() const { return bytes_; }
   [[nodiscard]] put_mode mode() const { return mode_; }
   void set_mode(put_mode mode) { mode_ = mode; }
+  void set_deadline(std::chrono::nanoseconds deadline) { deadline_ = deadline; }
   /// Whether the buffers of all peers are memory of this process.
   [[nodiscard]] bool shared() const { return shared_; }
 
@@ -46,11 +48,14 @@ class window {
   template <class Transport>
   void grow(Transport& self, index_t bytes, long /*sequence*/) {
     bytes_ = 0;
-    job_->windows().free(context_, job_->rank());
-    auto* const base = static_cast<std::byte*>(allocate(bytes + alignment));
-    job_->windows().keep(context_, handle_);
-    MPI_Win_set_errhandler(handle_, MPI_ERRORS_RETURN);
-    require(MPI_Win_lock_all(MPI_MODE_NOCHECK, handle_), "MPI_Win_lock_all", job_->rank());
+    std::byte* base = nullptr;
+    job_->watch().over("making a window", deadline_, [&] {
+      job_->windows().free(context_, job_->rank());
+      base = static_cast<std::byte*>(allocate(bytes + alignment));
+      job_->windows().keep(context_, handle_);
+      MPI_Win_set_errhandler(handle_, MPI_ERRORS_RETURN);
+      require(MPI_Win_lock_all(MPI_MODE_NOCHECK, handle_), "MPI_Win_lock_all", job_->rank());
+    });
     // MPI aligns for itself, not for every element: each rank skips to its first good byte and says how far that is.
     auto const skip = static_cast<std::int64_t>(-reinterpret_cast<std::uintptr_t>(base) % alignment);
     self.template all_gather<std::int64_t>({&skip, 1}, skips_, [](int) { return 1; });
@@ -83,7 +88,9 @@ class window {
   /// each rank knows of its own puts only, hence all ranks meet again whenever MPI_Put is the way.
   [[nodiscard]] bool flush() {
     if (bytes_ == 0 || shared_) return false;
-    if (begun_) require(MPI_Win_flush_all(handle_), "MPI_Win_flush_all", job_->rank());
+    job_->watch().over("MPI_Win_flush_all", deadline_, [this] {
+      if (begun_) require(MPI_Win_flush_all(handle_), "MPI_Win_flush_all", job_->rank());
+    });
     begun_ = false;
     return true;
   }
@@ -136,6 +143,7 @@ class window {
   MPI_Comm comm_ = MPI_COMM_NULL;
   std::int64_t context_ = -1;
   put_mode mode_;
+  std::chrono::nanoseconds deadline_;
   MPI_Win handle_ = MPI_WIN_NULL;
   std::byte* own_ = nullptr;
   index_t bytes_ = 0;
