@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernels of routers: choice, weights, drops, losses.
 #include <heddle/kernel/assign.hpp>
+#include <heddle/kernel/balance_bias.hpp>
 #include <heddle/kernel/balance_loss.hpp>
 #include <heddle/kernel/capacity.hpp>
 #include <heddle/kernel/count_choices.hpp>
@@ -43,7 +44,7 @@ void losses(cuda::queue const& on) {
   by_warps<kernel::balance_scores<kernel::softmax_score, float, gpu>,
            kernel::balance_scores<kernel::sigmoid_score, float, gpu>, kernel::balance_sums<float, gpu>,
            kernel::conclude_balance<gpu>, kernel::conclude_z<gpu>, kernel::count_present<gpu>,
-           kernel::balance_grad<kernel::softmax_score, float, gpu>,
+           kernel::balance_bias<float, index_t, gpu>, kernel::balance_grad<kernel::softmax_score, float, gpu>,
            kernel::balance_grad<kernel::sigmoid_score, float, gpu>, kernel::z_terms<float, gpu>,
            kernel::z_sums<float, gpu>, kernel::z_grad<float, gpu>, kernel::sinkhorn_begin<float, gpu>,
            kernel::sinkhorn_rows<float, gpu>, kernel::sinkhorn_scale<float, gpu>, kernel::sinkhorn_columns<float, gpu>,

@@ -151,7 +151,8 @@ struct number_group {
   [[nodiscard]] static int rank() { return 0; }
   [[nodiscard]] static int size() { return 1; }
   static void all_reduce(std::span<index_t>) {}
-  static void all_gather(std::span<index_t const> send, std::span<index_t> recv) {
+  template <class Number>
+  static void all_gather(std::span<Number const> send, std::span<Number> recv) {
     std::copy(send.begin(), send.end(), recv.begin());
   }
   static void all_to_all(std::span<index_t const> send, std::span<index_t const>, std::span<index_t> recv,

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <heddle/core/error.hpp>
-#include <heddle/tensor/extents.hpp>
+#include <heddle/kernel/loops.hpp>
 #include <span>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -16,7 +16,33 @@ namespace kernel {
 enum class bias_rule { megatron, torchtitan };
 
 /// Moves bias [E] by what counts [E] say: tokens that went to each expert in a batch, over all ranks, padding and drops
-/// left out. Throws `shape` where the two differ in size.
+/// left out. It is launched over one row.
+template <class Real, class Count = index_t, class Memory = host_memory>
+struct balance_bias {
+  per_row<Real, Memory> bias;
+  per_row<Count const, Memory> counts;
+  double rate = 0;
+  bias_rule rule = bias_rule::megatron;
+
+  template <team Team>
+  HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t) const {
+    // All sums are of whole numbers, and so the same in every order.
+    auto const experts = static_cast<double>(counts.count());
+    double const total =
+        sum_row<double>(team, counts.count(), [this](index_t i) { return static_cast<double>(counts(i)); });
+    // count_i against the mean, both times E, so that an even load has the sign zero exactly.
+    auto const sign = [=, this](index_t i) {
+      double const lack = total - experts * static_cast<double>(counts(i));
+      return lack > 0 ? 1.0 : lack < 0 ? -1.0 : 0.0;
+    };
+    double const signs = sum_row<double>(team, counts.count(), sign);
+    double const shift = rule == bias_rule::torchtitan && experts > 0 ? signs / experts : 0;
+    fill_row(team, bias.count(), bias.data(),
+             [=, this](index_t i) { return static_cast<double>(bias(i)) + rate * (sign(i) - shift); });
+  }
+};
+
+/// The same at once, on the host. Throws `shape` where the two differ in size.
 template <class Real, class Count>
 void update_expert_bias(std::span<Real> bias, std::span<Count const> counts, double rate, bias_rule rule) {
   if (bias.size() != counts.size()) {
@@ -25,20 +51,9 @@ void update_expert_bias(std::span<Real> bias, std::span<Count const> counts, dou
                     std::to_string(counts.size()) + " experts",
                 "give one count for each expert");
   }
-  auto const experts = static_cast<double>(counts.size());
-  double total = 0;
-  for (Count const count : counts) total += static_cast<double>(count);
-  // count_i against the mean, both times E: whole numbers, so that an even load has the sign zero exactly.
-  auto const sign = [total, experts](Count count) {
-    double const lack = total - experts * static_cast<double>(count);
-    return lack > 0 ? 1.0 : lack < 0 ? -1.0 : 0.0;
-  };
-  double signs = 0;
-  for (Count const count : counts) signs += sign(count);
-  double const shift = rule == bias_rule::torchtitan && experts > 0 ? signs / experts : 0;
-  for (std::size_t i = 0; i < bias.size(); ++i) {
-    bias[i] = static_cast<Real>(static_cast<double>(bias[i]) + rate * (sign(counts[i]) - shift));
-  }
+  extents<tokens> const size{static_cast<index_t>(counts.size())};
+  balance_bias<Real, Count> const move{{bias.data(), size}, {counts.data(), size}, rate, rule};
+  move(serial_team{}, 0);
 }
 
 }  // namespace kernel

@@ -20,6 +20,16 @@ template <class Execution, class Number>
   return here;
 }
 
+/// The same of numbers that kernels of the host have written.
+template <class Execution>
+[[nodiscard]] std::span<double const> list_here(Execution&, per_row<double> list) {
+  return {list.data(), static_cast<std::size_t>(list.count())};
+}
+template <class Execution>
+[[nodiscard]] std::span<double const> list_here(Execution& execution, per_row<double, device_memory> list) {
+  return fetch_list(execution, per_row<double const, device_memory>{list});
+}
+
 }  // namespace detail
 
 /// Throws `argument` where a kernel has found that a recorded choice of this step is no expert, or one expert twice.

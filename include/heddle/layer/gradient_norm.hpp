@@ -4,6 +4,7 @@
 
 #include <heddle/kernel/math.hpp>
 #include <heddle/kernel/power_sum.hpp>
+#include <heddle/layer/fetch_report.hpp>
 #include <heddle/layer/reduce_gradients.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -46,13 +47,20 @@ struct cuts_of<type_list<Parameters...>> {
 template <class Style>
 using cuts_of_t = typename cuts_of<typename parameters_of<typename Style::forward>::type>::type;
 
+/// Work on numbers of the host, which is none in a step without data.
+template <class Execution, class Work>
+void at_once(Execution& execution, Work const& work) {
+  if constexpr (of_host<typename Execution::memory>) execution.launch(work, 1);
+  else work(serial_team{}, 0);
+}
+
 /// Numbers of all ranks of a group, met in the order of the ranks.
 template <class Norm, class Group, std::size_t Size, class Execution>
 std::array<double, Size> over_group(Execution& execution, std::array<double, Size> const& own) {
-  auto& group = execution.template communicator<Group>();
+  auto& group = numbers_of<Group>(execution);
   if (group.size() == 1) return own;
   auto const parts = static_cast<std::size_t>(group.size());
-  std::span<double> const all{execution.template allocate<double>(static_cast<index_t>(parts * Size)), parts * Size};
+  std::span<double> const all{allocate_here<double>(execution, static_cast<index_t>(parts * Size)), parts * Size};
   group.all_gather(std::span<double const>{own}, all);
   std::array<double, Size> total = {};
   auto const meet = [&](auto const&, index_t) {
@@ -61,7 +69,7 @@ std::array<double, Size> over_group(Execution& execution, std::array<double, Siz
       for (std::size_t r = 1; r < parts; ++r) total[i] = Norm::meet(total[i], all[r * Size + i]);
     }
   };
-  execution.launch(meet, 1);  // not where there is no data
+  at_once(execution, meet);
   return total;
 }
 
@@ -126,9 +134,9 @@ class gradient_norm {
     execution.launch(kernel_type{.x = gradient.data(), .count = gradient.count(), .y = parts}, blocks);
     double total = 0;
     auto const meet = [&](auto const&, index_t) {
-      for (index_t b = 0; b < blocks; ++b) total = Norm::meet(total, parts(b));
+      for (double const part : detail::list_here(execution, parts)) total = Norm::meet(total, part);
     };
-    execution.launch(meet, 1);
+    detail::at_once(execution, meet);
     return total;
   }
 

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <vector>
 
+#include "sample.hpp"
+
 using namespace heddle;
 using kernel::bias_rule;
 
@@ -42,4 +44,20 @@ TEST_CASE("expert bias: an even load moves nothing, even where the mean is no wh
 
 TEST_CASE("expert bias: one count for each expert") {
   CHECK_THROWS_AS(updated<double>({1, 2}, {1, 2, 3}, 0.1, bias_rule::megatron), error);
+}
+
+TEST_CASE("expert bias: a kernel of any number of lanes has the same bits") {
+  for (index_t experts : {1, 31, 70}) {
+    auto const bias = sample::numbers<float>(experts, 5);
+    std::vector<index_t> counts;
+    for (index_t e = 0; e < experts; ++e) counts.push_back(e * e * 7 % 23);
+    for (bias_rule const rule : {bias_rule::megatron, bias_rule::torchtitan}) {
+      for (int lanes : {1, 4, 32}) {
+        auto moved = bias;
+        sample::launch(kernel::balance_bias<float>{sample::list_of(moved), sample::list_of(counts), 0.01, rule}, 1,
+                       lanes);
+        CHECK(moved == updated(bias, counts, 0.01, rule));
+      }
+    }
+  }
 }
