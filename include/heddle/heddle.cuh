@@ -9,6 +9,8 @@
 #include <heddle/cuda/code.cuh>
 #include <heddle/cuda/copy.cuh>
 #include <heddle/cuda/device.hpp>
+#include <heddle/cuda/direct.cuh>
+#include <heddle/cuda/direct_group.hpp>
 #include <heddle/cuda/error.hpp>
 #include <heddle/cuda/execution.cuh>
 #include <heddle/cuda/flags.cuh>
@@ -28,7 +30,9 @@
 #include <heddle/cuda/grouped_rows.hpp>
 #include <heddle/cuda/index_build.cuh>
 #include <heddle/cuda/index_build.hpp>
+#include <heddle/cuda/ipc.hpp>
 #include <heddle/cuda/lane_choice.hpp>
+#include <heddle/cuda/late_peer.hpp>
 #include <heddle/cuda/launch.cuh>
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/mma.cuh>

@@ -54,13 +54,17 @@ concept symmetric_communicator = communicator<Type> &&
   group.fence();
 };
 
-/// One whose ranks reach each other's buffers by address, so that kernels store there: `peer_pointers()` by rank, until
-/// the next `symmetric`. Kernels run behind `symmetric` and before `fence` as `put` does; what they store is not in
-/// `bytes_sent`, since only they know how much it is. On a device both calls order kernels: those that were launched
+/// A group whose ranks reach each other's buffers by address, so that kernels store there: `peer_pointers()` by rank,
+/// until the next `symmetric`. Kernels run behind `symmetric` and before `fence` as `put` does; what they store is not
+/// in `bytes_sent`, since only they know how much it is. On a device both calls order kernels: those that were launched
 /// before them on any rank are done before those that are launched behind them.
 template <class Type>
-concept peer_addressable = symmetric_communicator<Type> && requires(Type& group) {
+concept peer_addressable = requires(Type& group, index_t bytes) {
+  { group.rank() } -> std::same_as<int>;
+  { group.size() } -> std::same_as<int>;
+  { group.symmetric(bytes) } -> std::same_as<symmetric_memory>;
   { group.peer_pointers() } -> std::convertible_to<std::span<std::byte* const>>;
+  group.fence();
 };
 
 }  // namespace heddle::inline HEDDLE_ABI
