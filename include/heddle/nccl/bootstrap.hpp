@@ -130,7 +130,16 @@ template <class Calls>
   require(calls.version(&version), "ncclGetVersion");
   check_version(version, rank);
   ncclUniqueId id{};
-  require(calls.unique_id(&id), "ncclGetUniqueId");
+  ncclResult_t const status = calls.unique_id(&id);
+  char const* const point = calls.environment("NCCL_COMM_ID");
+  if (status == ncclSystemError && point != nullptr) {
+    error const problem = refusal(status, "ncclGetUniqueId", calls.last_error(nullptr), rank);
+    throw error(problem.kind(), problem.text() + ", and ranks meet at " + point,
+                "with NCCL_COMM_ID NCCL takes only a network interface in the subnet of that address: give an address "
+                "that every machine has an interface next to, or share the id by MPI, see nccl::share_id",
+                rank);
+  }
+  require(status, "ncclGetUniqueId");
   return id;
 }
 

@@ -15,6 +15,15 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace nccl {
 
+/// How every group is made: calls return at once, and groups share nothing, so that the end of one is not the end of
+/// another.
+[[nodiscard]] inline ncclConfig_t configuration() {
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  config.blocking = 0;
+  config.splitShare = 0;
+  return config;
+}
+
 /// The real ones. A pointer is memory of the GPU; calls return when the work is in the stream.
 struct calls {
   ncclResult_t version(int* found) const { return ncclGetVersion(found); }

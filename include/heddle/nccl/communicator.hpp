@@ -167,26 +167,22 @@ class transport {
     for (int rank = 0; rank < size; ++rank) members.push_back(rank);
     return members;
   }
-  /// Calls return at once, and groups share nothing, so that the end of one is not the end of another.
-  [[nodiscard]] static ncclConfig_t configuration() {
-    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-    config.blocking = 0;
-    config.splitShare = 0;
-    return config;
-  }
 
   std::unique_ptr<membership<Calls>> self_;
   Cast cast_;
 };
 
 /// Used by one thread of a process, with its GPU current. A rank that fails takes its group with it: peers get
-/// `peer_failed` where NCCL hears of it, else `timeout`.
+/// `peer_failed` where NCCL hears of it, else `timeout`. Its end frees memory of the GPU, for which CUDA waits, without
+/// a deadline, until all that any stream has on that GPU is done.
 template <class Calls = calls, class Cast = no_cast>
 using communicator = basic_communicator<transport<Calls, Cast>>;
 static_assert(heddle::communicator<communicator<>>);
 
 /// Collective: the world of the ranks that torchrun has started, each with GPU `at.local_rank` current. NCCL's rank 0
-/// listens one port above torchrun's, unless the user has set NCCL_COMM_ID.
+/// listens one port above torchrun's, unless the user has set NCCL_COMM_ID. That variable is set until the ranks have
+/// met, while NCCL's own threads may read others, which glibc before 2.41 may then not find; and with it NCCL wants an
+/// interface in the subnet of the address on every machine. `share_id` needs neither.
 template <class Calls = calls, class Cast = no_cast>
 [[nodiscard]] communicator<Calls, Cast> join(place const& at, cudaStream_t stream, options const& settings = {},
                                              Calls calls = {}, Cast cast = {}) {

@@ -133,6 +133,20 @@ TEST_CASE("nccl bootstrap: an id is made by an NCCL that is new enough, or not a
   CHECK(problem.text() == "ncclGetUniqueId: ncclSystemError (as the script says)");
 }
 
+TEST_CASE("nccl bootstrap: where no interface is in the subnet of the meeting point, the error says what to do") {
+  fake::calls calls;
+  calls.self->answers["unique_id"] = ncclSystemError;
+  nccl::meeting<fake::calls> const open{calls, "10.1.2.3:29501"};
+  error const problem = fake::refusal([&] { static_cast<void>(nccl::make_id(calls, 3)); });
+  CHECK(problem.kind() == error_kind::io);
+  CHECK(problem.rank() == 3);
+  CHECK(problem.text() == "ncclGetUniqueId: ncclSystemError (as the script says), and ranks meet at 10.1.2.3:29501");
+  CHECK(problem.hint().find("interface in the subnet of that address") != std::string::npos);
+  CHECK(problem.hint().find("nccl::share_id") != std::string::npos);
+  calls.self->answers["unique_id"] = ncclInvalidArgument;
+  CHECK(fake::refusal([&] { static_cast<void>(nccl::make_id(calls, 3)); }).hint().find("subnet") == std::string::npos);
+}
+
 TEST_CASE("nccl bootstrap: over a communicator rank 0's id reaches all, and so does its failure") {
   fake::calls first;
   first.set_environment("NCCL_COMM_ID", "only rank 0");

@@ -55,3 +55,11 @@ TEST_CASE("nccl calls: clock, pauses and names") {
   CHECK(real.now() - begun >= std::chrono::microseconds{50});
   CHECK(std::string{real.explain(cudaErrorMemoryAllocation)} == "cudaErrorMemoryAllocation");
 }
+
+TEST_CASE("nccl calls: groups are made without blocking and share nothing") {
+  ncclConfig_t const config = nccl::configuration();
+  ncclConfig_t const usual = NCCL_CONFIG_INITIALIZER;
+  CHECK(config.blocking == 0);
+  CHECK(config.splitShare == 0);
+  CHECK(config.magic == usual.magic);
+}

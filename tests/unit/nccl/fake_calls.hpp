@@ -151,16 +151,20 @@ struct calls {
     return false;
   }
 
+  std::string meeting_point() const {
+    char const* const found = environment("NCCL_COMM_ID");
+    return found == nullptr ? "" : found;
+  }
   ncclResult_t version(int* found) const {
     *found = self->loaded;
     return ncclSuccess;
   }
   ncclResult_t unique_id(ncclUniqueId* id) const {
-    note("unique_id " + self->variables["NCCL_COMM_ID"]);
+    note("unique_id " + meeting_point());
     ncclResult_t answer = ncclSuccess;
     if (scripted("unique_id", answer)) return answer;
     *id = {};
-    std::strncpy(id->internal, ("id of " + self->variables["NCCL_COMM_ID"]).c_str(), sizeof id->internal - 1);
+    std::strncpy(id->internal, ("id of " + meeting_point()).c_str(), sizeof id->internal - 1);
     return answer;
   }
   ncclComm_t make(std::string const& name, int rank, int size) const {
@@ -169,8 +173,7 @@ struct calls {
   }
   ncclResult_t init(ncclComm_t* comm, int size, ncclUniqueId const& id, int rank, ncclConfig_t* config) const {
     note("init " + std::to_string(rank) + " of " + std::to_string(size) + " blocking " +
-         std::to_string(config->blocking) + " share " + std::to_string(config->splitShare) + " at " +
-         self->variables["NCCL_COMM_ID"]);
+         std::to_string(config->blocking) + " share " + std::to_string(config->splitShare) + " at " + meeting_point());
     ncclResult_t answer = ncclSuccess;
     if (scripted("init", answer)) return answer;
     *comm = make(id.internal, rank, size);
