@@ -40,7 +40,7 @@ numbers() {
   objects "$1" | while IFS= read -r object; do
     file=$1/$object.ptxas
     [ -s "$file" ] || continue
-    source=$(basename "$object" .o)
+    source=$(printf '%s' "${object%.o}" | sed 's#CMakeFiles/[^/]*[.]dir/##')
     awk -v source="$source" '
       /Compiling entry function/ { split($0, part, "\047"); name = part[2]; of = part[4]; stack = 0; spill = 0; own = 1; next }
       /Function properties for/ { own = $NF == name; next }
@@ -91,7 +91,7 @@ compare() {
       printf 'release %s\n' "$release"
       grep '^may_spill ' "$golden" 2>/dev/null || :
       # A build for fewer architectures, or of fewer programs, keeps the lines of the others that are still there.
-      sources=$(cd "$root" && find tests bench examples -name '*.cu' -exec basename {} ';' | tr '\n' ' ')
+      sources=$(cd "$root" && find tests bench examples -name '*.cu' | tr '\n' ' ')
       { [ ! -f "$golden" ] || grep -E '^sm_' "$golden" || :; } | awk -v found="$found" -v sources="$sources" '
         BEGIN {
           while ((getline line < found) > 0) { split(line, part, " "); here[part[1] " " part[2]] = 1; print line }
