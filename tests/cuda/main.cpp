@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The main of every test program that needs a GPU. Without one it says why and exits with CTest's code for a skipped
-// test; a run that finds no test case is an error.
+// The main of every test program that needs a GPU. Without one that it has code for it says why and exits with CTest's
+// code for a skipped test; a run that finds no test case is an error.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -8,6 +8,8 @@
 #include <heddle/cuda/device.hpp>
 
 #include "cases_run.hpp"
+
+void check_code_here(heddle::cuda::device const& gpu);  // code_here.cu
 
 namespace {
 
@@ -44,6 +46,7 @@ int main(int argc, char** argv) {
     gpu.use();
     std::printf("GPU %d: compute capability %d.%d, %d processors\n", gpu.number(), gpu.capability() / 10,
                 gpu.capability() % 10, gpu.processors());
+    check_code_here(gpu);
   } catch (heddle::error const& problem) {
     std::printf("%s: %s\n", problem.kind() == heddle::error_kind::unsupported ? "skipped" : "failed", problem.what());
     return problem.kind() == heddle::error_kind::unsupported ? skipped : 1;

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <exception>
 #include <heddle/cuda/device.hpp>
 #include <heddle/cuda/memory.hpp>
 #include <heddle/nccl/communicator.hpp>
@@ -14,24 +15,39 @@ using namespace heddle;
 
 namespace {
 
-/// The world, opened once: ranks of a process meet once.
-nccl::communicator<>& world() {
-  static cudaStream_t stream{};
-  static std::optional<nccl::communicator<>> opened;
-  if (opened) return *opened;
+/// The world, opened once, as ranks of a process meet once: where that fails no case waits for it again.
+struct meeting_place {
+  cudaStream_t stream{};
+  std::optional<nccl::communicator<>> world{};
+  std::exception_ptr problem{};
+};
+meeting_place& here() {
+  static meeting_place only;
+  return only;
+}
+void open_world() {
   nccl::options const settings{.check = nccl::check_mode::on};
   bool const alone = std::getenv("RANK") == nullptr;
   nccl::place const at =
       alone ? nccl::place{} : nccl::place_from_environment([](char const* name) { return std::getenv(name); });
   cuda::device{at.local_rank, at.rank}.use(at.rank);
-  cuda::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  cuda::check(cudaStreamCreateWithFlags(&here().stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   if (alone) {
     nccl::calls real;
-    opened.emplace(nccl::transport<>{nccl::make_id(real, 0), 0, 1, stream, settings});
+    here().world.emplace(nccl::transport<>{nccl::make_id(real, 0), 0, 1, here().stream, settings});
   } else {
-    opened.emplace(nccl::join(at, stream, settings));
+    here().world.emplace(nccl::join(at, here().stream, settings));
   }
-  return *opened;
+}
+nccl::communicator<>& world() {
+  if (here().problem) std::rethrow_exception(here().problem);
+  try {
+    if (!here().world) open_world();
+  } catch (...) {
+    here().problem = std::current_exception();
+    throw;
+  }
+  return *here().world;
 }
 
 /// `count` numbers of rank `rank`, all different.
@@ -139,4 +155,11 @@ TEST_CASE("nccl ranks: halves of a group are groups, and an error of one rank is
   }),
                   error);
   all.barrier();
+}
+
+// The last one: behind main CUDA is not to be called, and the world would end there.
+TEST_CASE("nccl ranks: the world ends in order") {
+  world().barrier();
+  here().world.reset();
+  CHECK(cudaStreamDestroy(here().stream) == cudaSuccess);
 }
