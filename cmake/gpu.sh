@@ -236,7 +236,7 @@ gpu_sanitize() {
     return
   fi
   # A small program of each family; those of NCCL wait for others, which a sanitizer makes late.
-  for name in execution index_build router grouped_gemm direct virtual_ranks moe; do
+  for name in execution index_build router grouped_gemm direct graph virtual_ranks moe; do
     program=$programs/tests/cuda_$name
     [ -x "$program" ] || continue
     for tool in memcheck racecheck synccheck; do
