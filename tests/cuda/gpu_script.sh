@@ -72,6 +72,31 @@ assert [r["outcome"] for r in rows if r["stage"] == "test"] == ["passed", "skipp
 assert [r["ms"] for r in rows if "case" in r] == [0.5], rows
 assert "one == \"2\"" in rows[2]["reason"], rows' "$file"
 fi
+printf '#!/bin/sh\necho "Cuda compilation tools, release 13.9, V13.9.1"\n' >"$work/bin/nvcc"
+cat >"$work/bin/cmake" <<END
+#!/bin/sh
+echo "\$*" >>"$work/calls"
+case \$1 in
+  --build) head -c \${BYTES:-1000} /dev/zero >"$work/build/programs/bench/data" ;;
+  *) mkdir -p "$work/build" && echo "HEDDLE_NCCL_INCLUDE_DIR:PATH=$work" >"$work/build/CMakeCache.txt" ;;
+esac
+END
+printf '#define NCCL_MAJOR 2\n#define NCCL_MINOR 30\n#define NCCL_PATCH 7\n' >"$work/nccl.h"
+chmod +x "$work/bin/nvcc" "$work/bin/cmake"
+run 0 build
+expect "it is built for the GPU that is there" grep -q -- "--preset gpu.*CMAKE_CUDA_ARCHITECTURES=90a-real" "$work/calls"
+expect "what it was built by goes with it" grep -qx "cuda 13.9" "$work/build/programs/about"
+expect "and NCCL" grep -qx "nccl 2.30.7" "$work/build/programs/about"
+expect "and the commit" grep -Eqx "commit [0-9a-f]{10}([+]changes)?|commit " "$work/build/programs/about"
+BYTES=63000000
+export BYTES
+run 1 build
+expect "too much to carry is an error" has "too many to carry"
+unset BYTES
+HEDDLE_GPU_ARCHITECTURE=80-real
+export HEDDLE_GPU_ARCHITECTURE
+run 0 build
+expect "an architecture can be asked for" grep -qx "architecture 80-real" "$work/build/programs/about"
 program tests/cuda_a 'sleep 30'
 seconds=2
 run 1 test
