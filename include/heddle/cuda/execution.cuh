@@ -7,6 +7,7 @@
 #include <heddle/cuda/memory.hpp>
 #include <heddle/cuda/numbers.cuh>
 #include <heddle/cuda/order_rows.cuh>
+#include <heddle/cuda/router.cuh>
 #include <heddle/cuda/workspace.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
@@ -97,6 +98,12 @@ class execution {
   void launch(Kernel const& kernel, index_t count) const {
     launch_rows(kernel, count, queue_);
   }
+  /// The ids and weights of `route`, and how often each expert stands in the ids, counts [E]: one kernel. See
+  /// `launch_router`.
+  template <class Rule, class Real, real Weight>
+  void choose(kernel::route<Rule, Real, memory, Weight> const& route, per_row<index_t, memory> counts) const {
+    launch_router(route, counts, queue_);
+  }
 
   /// Uninitialised memory of the GPU for `count` elements, until the enclosing `workspace::scope` ends.
   template <class Element>
@@ -141,6 +148,11 @@ class execution {
                                                std::span<std::int32_t> row_to_slot,
                                                slot_view<std::int32_t, memory> slot_to_row) const {
     return order_rows(*this, ids, first, experts, {row_to_token, row_to_slot, slot_to_row});
+  }
+  /// The best experts of every token by one kernel, which counts them too; see `launch_router`.
+  template <class Route>
+  void choose_best(Route const& route, per_row<index_t, memory> counts) const {
+    launch_router(route, counts, queue_);
   }
   /// The one way back: numbers of the GPU in `into`, as long as they, behind what was put into the queue before. Waits.
   template <class Number>

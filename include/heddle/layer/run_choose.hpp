@@ -49,6 +49,13 @@ void count_kept(Frame& frame) {
   frame.report.dropped = {};
 }
 
+/// The execution has one kernel that takes the best experts of a route and counts the choices of each: `choose`.
+template <class Choice, class Frame, class Route>
+concept counts_as_it_chooses = std::same_as<Choice, best_experts> &&
+    requires(Frame& frame, Route const& route, per_row<index_t, typename Frame::memory> counts) {
+  frame.execution().choose(route, counts);
+};
+
 /// Where a kernel says that a recorded choice is none: nowhere on the host, which looks for itself.
 template <class Frame>
 [[nodiscard]] per_row<index_t, typename Frame::memory> place_of_bad(Frame& frame) {
@@ -83,6 +90,27 @@ void choose_experts(best_experts, Frame& frame, index_t, Route const& route) {
   frame.launch(route, route.ids.shape()[0]);
 }
 
+namespace detail {
+
+/// Chooses, and says whether the choices were counted on the way, for the report: an execution may have one kernel for
+/// all of it, `choose_best(route, counts)`.
+template <class Choice, class Frame, class Route>
+[[nodiscard]] bool choose_and_count(Frame& frame, index_t k, Route const& route) {
+  using numbers = per_row<index_t, typename Frame::memory>;
+  if constexpr (std::same_as<Choice, best_experts> && requires { frame.execution().choose_best(route, numbers{}); }) {
+    auto const kept = counts_to_write(frame, route.logits.row_size(), route.ids.count());
+    frame.execution().choose_best(route, kept.where);
+    frame.report.kept = kept.read;
+    frame.report.dropped = {};
+    return true;
+  } else {
+    choose_experts(Choice{}, frame, k, route);
+    return false;
+  }
+}
+
+}  // namespace detail
+
 // -- choose | choose_grad
 
 template <class Rule, int TopK, class Choice, class Frame, class Real, class Memory>
@@ -108,6 +136,7 @@ auto run(choose<Rule, TopK, Choice>, Frame& frame, activation<Real, Memory> logi
       .limit = limit,
       .padding = inputs.padding};
   frame.report.bad_choice = {};
+  bool counted = false;
   if (inputs.recorded.row_size() > 0) {
     kernel::deal_recorded<Memory> const replay{.ids = route.ids,
                                                .recorded = inputs.recorded,
@@ -118,11 +147,18 @@ auto run(choose<Rule, TopK, Choice>, Frame& frame, activation<Real, Memory> logi
     static_cast<void>(scratch_of_choice(Choice{}, frame, route));
     frame.launch(replay, height);
     detail::weigh_chosen(frame, route);
+  } else if constexpr (detail::counts_as_it_chooses<Choice, Frame, decltype(route)>) {
+    frame.routing.begin(route.ids, experts);
+    auto const kept = detail::counts_to_write(frame, experts, shape.count());
+    frame.execution().choose(route, kept.where);
+    frame.report.kept = kept.read;
+    frame.report.dropped = {};
+    return gates<Memory, weight>{route.weights, frame.routing.ids};
   } else {
-    choose_experts(Choice{}, frame, k, route);
+    counted = detail::choose_and_count<Choice>(frame, k, route);
   }
   frame.routing.begin(route.ids, experts);
-  detail::count_kept(frame);
+  if (!counted) detail::count_kept(frame);
   return gates<Memory, weight>{route.weights, frame.routing.ids};
 }
 

@@ -169,3 +169,40 @@ TEST_CASE("no tokens: counts of zero") {
     CHECK(list_of(frame.report.kept) == std::vector<index_t>{0, 0, 0});
   });
 }
+
+TEST_CASE("an execution that counts as it chooses does both in one; a recording is dealt and counted as ever") {
+  moe_weights<float> weights{};
+  weights.top_k = 2;
+  in_frame(weights, routing_inputs<>{}, [&](auto& frame) {
+    using execution = std::remove_cvref_t<decltype(frame.execution())>;
+    struct at_once : execution {
+      explicit at_once(execution const& other) : execution{other} {}
+      int* calls = nullptr;
+      void choose(kernel::route<after_top_k, float> const& route, per_row<index_t> counts) const {
+        ++*calls;
+        for (index_t row = 0; row < route.ids.shape()[0]; ++row) route(serial_team{}, row);
+        for (index_t e = 0; e < counts.count(); ++e) counts(e) = 10 + e;
+      }
+    };
+    list const logits{0, 0, 0, 1, 3, 2, 0, 1};
+    auto const expected = weights_of(run(any_k<after_top_k>{}, frame, value(logits, 2, 4)));
+    auto const ids = ids_of(frame);
+    int calls = 0;
+    at_once tools{frame.execution()};
+    tools.calls = &calls;
+    step_state<> state;
+    heddle::frame own{tools, weights, state};
+    CHECK(weights_of(run(any_k<after_top_k>{}, own, value(logits, 2, 4))) == expected);
+    CHECK(calls == 1);
+    CHECK(ids_of(own) == ids);
+    CHECK(own.routing.experts == 4);
+    CHECK(list_of(own.report.kept) == std::vector<index_t>{10, 11, 12, 13});
+    std::vector<std::int32_t> const recorded{3, 1, 3, 2};
+    state.inputs.recorded = {recorded.data(), extents<tokens, slots>{2, 2}};
+    heddle::frame again{tools, weights, state};
+    static_cast<void>(run(any_k<after_top_k>{}, again, value(logits, 2, 4)));
+    CHECK(calls == 1);
+    CHECK(ids_of(again) == recorded);
+    CHECK(list_of(again.report.kept) == std::vector<index_t>{0, 1, 1, 2});
+  });
+}
