@@ -112,7 +112,7 @@ class mover {
   static constexpr bool deferred = true;
   struct mark {
     std::shared_ptr<std::shared_ptr<point>> last{};
-    bool done = false;  ///< the second of a pair
+    bool done = false;  ///< the last of three
   };
 
   class supply {
@@ -168,7 +168,7 @@ class mover {
 
   [[nodiscard]] mark make_mark() const {
     fail(faults::kind::mark, "mark", heddle::error_kind::workspace);
-    return {std::make_shared<std::shared_ptr<point>>(), counters_->marks++ % 2 == 1};
+    return {std::make_shared<std::shared_ptr<point>>(), counters_->marks++ % 3 == 2};
   }
   void post(mark const& at) const {
     fail(faults::kind::post, "post");

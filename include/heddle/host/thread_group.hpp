@@ -25,12 +25,13 @@ namespace host {
 ///   rank's own work needs to be in that order. Calls for different ranks may come at the same time.
 template <class Mover>
 struct thread_group {
-  /// Set by one rank: all that peers may read was asked for; all that it does to its peers was.
+  /// Set by one rank: all that peers may read was asked for; all that it does to its peers was. The first by turns: a
+  /// rank that hurries to the next meeting sets the other one, and late peers wait for no more than they have to.
   struct post {
-    typename Mover::mark ready{}, done{};
+    typename Mover::mark ready[2]{}, done{};
   };
   [[nodiscard]] static post post_of(Mover const& mover) {
-    if constexpr (Mover::deferred) return {mover.make_mark(), mover.make_mark()};
+    if constexpr (Mover::deferred) return {{mover.make_mark(), mover.make_mark()}, mover.make_mark()};
     else return {};
   }
 
@@ -78,15 +79,16 @@ class ordered_moves {
                         bool& heard) {
     fingerprint const print = mine.print;
     int const number = group.place.world_rank(rank);
+    int const turn = turn_ = 1 - turn_;  // the same on all ranks, who have come to the same meetings
     lost_ = nullptr;
-    run(print, number, [&](Mover const& mover) { mover.post(own(group, rank).ready); });
+    run(print, number, [&](Mover const& mover) { mover.post(own(group, rank).ready[turn]); });
     std::exception_ptr const unmarked = std::exchange(lost_, nullptr);
     if (unmarked && print.complaint == nullptr) mine.print.complaint = why_.c_str();
     verdict result = group.place.meet(rank, mine, deadline, heard);
     if (unmarked && print.complaint == nullptr && result.kind != error_kind::mismatch) std::rethrow_exception(unmarked);
     if (!result.good()) return result;
     run(print, number,
-        [&](Mover const& mover) { each_peer(group, rank, [&](auto const& post) { mover.await(post.ready); }); });
+        [&](Mover const& mover) { each_peer(group, rank, [&](auto const& post) { mover.await(post.ready[turn]); }); });
     bool const parts = print.operation != collective_kind::fence && print.operation != collective_kind::agree;
     if (lost_ && !parts) std::rethrow_exception(lost_);
     return result;
@@ -132,6 +134,7 @@ class ordered_moves {
   }
 
   [[no_unique_address]] Mover mover_;
+  int turn_ = 0;
   std::exception_ptr lost_;
   std::string why_;
 };

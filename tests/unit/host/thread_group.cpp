@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <heddle/host/thread_world.hpp>
 #include <optional>
+#include <thread>
 
 #include "../../support/collective_cases.hpp"
 #include "../../support/deferred_mover.hpp"
@@ -160,8 +161,8 @@ TEST_CASE("deferred moves: without marks there is no group, without memory no bu
     CHECK(told == 3);
     for (auto const& each : seen) CHECK(each.ended);
   };
-  // Two marks are for the world's own group, which is made twice: by the world and by `run`.
-  tried({.what = faults::kind::mark, .rank = 1, .number = 4}, error_kind::workspace,
+  // Three marks are for the world's own group, which is made twice: by the world and by `run`.
+  tried({.what = faults::kind::mark, .rank = 1, .number = 6}, error_kind::workspace,
         [](deferred_group& group) { static_cast<void>(group.split(0, 0)); });
   tried({.what = faults::kind::allocate, .rank = 1}, error_kind::workspace,
         [](deferred_group& group) { group.symmetric(64); });
@@ -184,4 +185,57 @@ TEST_CASE("deferred moves: a rank is done when its stream is, which may fail") {
   });
   CHECK(seen == std::vector<int>{1, 1, 1});
   CHECK(three.idle());
+}
+
+namespace {
+
+/// Rank 1 looks at the mark of rank 0 before that one comes to its next meeting, and again behind that.
+struct hurry {
+  int posts = 0;  ///< of rank 0 that are left before it waits to be looked at
+  std::atomic<bool> armed{false}, looked{false}, posted{false};
+  std::atomic<int> moved{-1};
+};
+class hurried_mover : public deferred::mover {
+ public:
+  struct supply {
+    deferred::mover::supply inner;
+    hurry* seen;
+    [[nodiscard]] hurried_mover of(int rank) const { return {inner.of(rank), seen}; }
+  };
+  hurried_mover(deferred::mover base, hurry* seen) : deferred::mover{std::move(base)}, seen_{seen} {}
+
+  void post(mark const& at) const {
+    bool const next = seen_->armed && queue().rank == 0 && seen_->posts-- == 0;
+    while (next && !seen_->looked) std::this_thread::yield();
+    deferred::mover::post(at);
+    if (next) seen_->posted = true;
+  }
+  void await(mark const& of) const {
+    if (seen_->armed && queue().rank == 1 && seen_->moved < 0) {
+      auto const before = *of.last;
+      seen_->looked = true;
+      while (!seen_->posted) std::this_thread::yield();
+      seen_->moved = *of.last == before ? 0 : 1;
+    }
+    deferred::mover::await(of);
+  }
+
+ private:
+  hurry* seen_;
+};
+
+}  // namespace
+
+TEST_CASE("deferred moves: who is late at a meeting waits for what its peers had asked for by then, and no more") {
+  hurry seen{.posts = 1};
+  using world_type = host::basic_thread_world<hurried_mover>;
+  world_type world{2, {.deadline = std::chrono::seconds{20}}, hurried_mover::supply{deferred::mover::supply{2}, &seen}};
+  host::run(world, [&](auto& group, host::thread_communicator& numbers, deferred::queue const&) {
+    numbers.barrier();
+    if (group.rank() == 0) seen.armed = true;
+    numbers.barrier();
+    group.agree([] {});  // nobody parts from it: rank 0 goes on to the next while rank 1 is in it
+    group.agree([] {});
+  });
+  CHECK(seen.moved.load() == 0);
 }
