@@ -49,7 +49,9 @@ class cublas_gemm {
       : workspace_{workspace}, bytes_{bytes} {
     check(cublasCreate(&handle_), "cublasCreate", rank);
     // By default parts of a long sum may be added in the type of the result: that is to round more than once.
-    check(cublasSetMathMode(handle_, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION), "cublasSetMathMode", rank);
+    auto const status = cublasSetMathMode(handle_, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
+    if (status != CUBLAS_STATUS_SUCCESS) static_cast<void>(cublasDestroy(handle_));
+    check(status, "cublasSetMathMode", rank);
   }
   cublas_gemm(cublas_gemm const&) = delete;
   cublas_gemm& operator=(cublas_gemm const&) = delete;

@@ -9,7 +9,10 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace cuda {
 
-/// The `flag_policy` of GPUs that reach each other's memory.
+/// The `flag_policy` of GPUs that reach each other's memory. Where ranks share a GPU, a kernel that waits may keep the
+/// one it waits for from starting, and then waits until its time is over: CUDA loads a kernel at its first launch,
+/// which may wait for all others, and gives the streams of a process 8 queues. CUDA_MODULE_LOADING=EAGER and
+/// CUDA_DEVICE_MAX_CONNECTIONS=32 are the remedies; both are read when the process first uses CUDA.
 struct system_flags {
   /// What this thread and the kernels before have stored, to whatever memory, is there for who reads the flag.
   __device__ static void raise(std::uint64_t* flag, std::uint64_t value) {
