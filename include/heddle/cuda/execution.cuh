@@ -149,11 +149,6 @@ class execution {
                                                slot_view<std::int32_t, memory> slot_to_row) const {
     return order_rows(*this, ids, first, experts, {row_to_token, row_to_slot, slot_to_row});
   }
-  /// The best experts of every token by one kernel, which counts them too; see `launch_router`.
-  template <class Route>
-  void choose_best(Route const& route, per_row<index_t, memory> counts) const {
-    launch_router(route, counts, queue_);
-  }
   /// The one way back: numbers of the GPU in `into`, as long as they, behind what was put into the queue before. Waits.
   template <class Number>
   void fetch(host_sync, per_row<Number const, memory> there, std::span<Number> into) const {

@@ -90,27 +90,6 @@ void choose_experts(best_experts, Frame& frame, index_t, Route const& route) {
   frame.launch(route, route.ids.shape()[0]);
 }
 
-namespace detail {
-
-/// Chooses, and says whether the choices were counted on the way, for the report: an execution may have one kernel for
-/// all of it, `choose_best(route, counts)`.
-template <class Choice, class Frame, class Route>
-[[nodiscard]] bool choose_and_count(Frame& frame, index_t k, Route const& route) {
-  using numbers = per_row<index_t, typename Frame::memory>;
-  if constexpr (std::same_as<Choice, best_experts> && requires { frame.execution().choose_best(route, numbers{}); }) {
-    auto const kept = counts_to_write(frame, route.logits.row_size(), route.ids.count());
-    frame.execution().choose_best(route, kept.where);
-    frame.report.kept = kept.read;
-    frame.report.dropped = {};
-    return true;
-  } else {
-    choose_experts(Choice{}, frame, k, route);
-    return false;
-  }
-}
-
-}  // namespace detail
-
 // -- choose | choose_grad
 
 template <class Rule, int TopK, class Choice, class Frame, class Real, class Memory>
@@ -136,7 +115,6 @@ auto run(choose<Rule, TopK, Choice>, Frame& frame, activation<Real, Memory> logi
       .limit = limit,
       .padding = inputs.padding};
   frame.report.bad_choice = {};
-  bool counted = false;
   if (inputs.recorded.row_size() > 0) {
     kernel::deal_recorded<Memory> const replay{.ids = route.ids,
                                                .recorded = inputs.recorded,
@@ -155,10 +133,10 @@ auto run(choose<Rule, TopK, Choice>, Frame& frame, activation<Real, Memory> logi
     frame.report.dropped = {};
     return gates<Memory, weight>{route.weights, frame.routing.ids};
   } else {
-    counted = detail::choose_and_count<Choice>(frame, k, route);
+    choose_experts(Choice{}, frame, k, route);
   }
   frame.routing.begin(route.ids, experts);
-  if (!counted) detail::count_kept(frame);
+  detail::count_kept(frame);
   return gates<Memory, weight>{route.weights, frame.routing.ids};
 }
 
