@@ -14,11 +14,14 @@ namespace heddle::inline HEDDLE_ABI {
 
 namespace detail {
 
-/// Rows that the products of `Mode` see of each expert of this rank.
+/// Rows that the products of `Mode` see of each expert of this rank. Products one by one are called by the host, which
+/// waits for the rows of a device once a step.
 template <class Mode, class Frame>
 [[nodiscard]] counts<typename Frame::memory> padded_rows(Frame& frame) {
-  auto const& counts = frame.routing.expert_rows;
+  auto& counts = frame.routing.expert_rows;
   if constexpr (Mode::multiple == 1) {
+    if constexpr (std::same_as<Mode, sequential> && !of_host<typename Frame::memory>)
+      counts = {counts.visible(), counts.begins(), counts.most(), read_counts(frame.execution(), counts)};
     return counts;
   } else if constexpr (!of_host<typename Frame::memory>) {
     return aligned_counts(frame, counts, Mode::multiple);
