@@ -18,7 +18,12 @@ inline void check_ranks(int ranks) {
               "use up to " + std::to_string(rank_sum<float>::most) + ": a kernel that adds names them all");
 }
 
-/// The streams of the ranks. They end with it, and wait for what they hold.
+/// The streams of the ranks. They end with it, and wait for what they hold. A world makes its own:
+///
+///     host::basic_thread_world<cuda::mover> world{4};  // four ranks on one GPU
+///     host::run(world, [&](auto& rank, auto& numbers, cuda::queue const& queue) {
+///       ...  // `rank` moves memory of the GPU in the order of `queue`, `numbers` memory of the host
+///     });
 class shared_gpu {
  public:
   /// The GPU becomes that of the calling thread. Throws as `check_machine` and `check_ranks` do.
