@@ -13,6 +13,9 @@ expert=5 style=6 plan=7 layer=7 host=8 mpi=8 nccl=8 cuda=8 checkpoint=8"
 below_backends="core tensor mesh placement sequence concepts collective compute kernel router dispatcher expert style plan layer"
 # What only a communicator is made of: backends include it, and heddle.hpp does without.
 for_backends="agreement arguments communicator fingerprint one_sided ordered_sum self_transport statements"
+# What only a device's way of direct dispatch is made of: heddle.cuh has it.
+for_devices="kernel/copy_bytes kernel/flags kernel/peers kernel/scan kernel/store_overflow kernel/store_rows
+kernel/store_table layer/device_stores layer/device_table"
 # Headers that need no unit test of their own.
 twinless=""
 
@@ -30,7 +33,8 @@ umbrella() {  # the text that one umbrella must have
   case $1 in
     heddle)
       title="Layers 0 to 7: the algebra, kernels, routers, dispatchers, styles, plans and layers. No thread, no backend."
-      members=$(list $below_backends | grep -vE "/collective/($(echo $for_backends | tr ' ' '|'))[.]hpp" || :) ;;
+      members=$(list $below_backends | grep -vE "/collective/($(echo $for_backends | tr ' ' '|'))[.]hpp" |
+        grep -vE "/($(echo $for_devices | tr ' ' '|'))[.]hpp" || :) ;;
     host)
       title="The host backend. <heddle/host/onednn_gemm.hpp> is not here: who includes it needs oneDNN."
       members=$(list host | grep -v '/onednn' || :) ;;

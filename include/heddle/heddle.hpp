@@ -74,13 +74,11 @@
 #include <heddle/kernel/chunk_sort.hpp>
 #include <heddle/kernel/column_sums.hpp>
 #include <heddle/kernel/columns.hpp>
-#include <heddle/kernel/copy_bytes.hpp>
 #include <heddle/kernel/count_choices.hpp>
 #include <heddle/kernel/count_present.hpp>
 #include <heddle/kernel/embedding.hpp>
 #include <heddle/kernel/expert_choice.hpp>
 #include <heddle/kernel/expert_order.hpp>
-#include <heddle/kernel/flags.hpp>
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/glu.hpp>
 #include <heddle/kernel/identity_experts.hpp>
@@ -90,7 +88,6 @@
 #include <heddle/kernel/math.hpp>
 #include <heddle/kernel/pad_order.hpp>
 #include <heddle/kernel/pad_rows.hpp>
-#include <heddle/kernel/peers.hpp>
 #include <heddle/kernel/permute.hpp>
 #include <heddle/kernel/place_gates.hpp>
 #include <heddle/kernel/power_sum.hpp>
@@ -99,13 +96,9 @@
 #include <heddle/kernel/rms_norm.hpp>
 #include <heddle/kernel/route.hpp>
 #include <heddle/kernel/scale.hpp>
-#include <heddle/kernel/scan.hpp>
 #include <heddle/kernel/score.hpp>
 #include <heddle/kernel/select.hpp>
 #include <heddle/kernel/sinkhorn.hpp>
-#include <heddle/kernel/store_overflow.hpp>
-#include <heddle/kernel/store_rows.hpp>
-#include <heddle/kernel/store_table.hpp>
 #include <heddle/kernel/sum_parts.hpp>
 #include <heddle/kernel/take_gates.hpp>
 #include <heddle/kernel/team.hpp>
@@ -118,8 +111,6 @@
 #include <heddle/layer/beside.hpp>
 #include <heddle/layer/bundle.hpp>
 #include <heddle/layer/check_part.hpp>
-#include <heddle/layer/device_stores.hpp>
-#include <heddle/layer/device_table.hpp>
 #include <heddle/layer/each_gradient.hpp>
 #include <heddle/layer/expert_products.hpp>
 #include <heddle/layer/fetch_report.hpp>

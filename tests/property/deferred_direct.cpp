@@ -7,6 +7,7 @@
 #include <csignal>
 #include <doctest/doctest.h>
 #include <heddle/host/reference_gemm.hpp>
+#include <heddle/layer/device_stores.hpp>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The queue of a GPU for groups whose kernels wait for each other.
+// The queue of a GPU for groups whose kernels wait for each other, and the kernels of direct dispatch.
 #pragma once
 
 #include <heddle/cuda/direct_group.hpp>
 #include <heddle/cuda/flags.cuh>
 #include <heddle/cuda/launch.cuh>
+#include <heddle/layer/device_stores.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 namespace cuda {

@@ -79,25 +79,6 @@ void refuse_overflow(Frame& frame, store_plan const& plan) {
   }
 }
 
-/// Numbers of this rank, which kernels find: rows for each bin, and its choices of each expert where the plan tells
-/// them. Both are read before they are exchanged, then no more.
-template <class Memory>
-struct told_by_kernels {
-  per_row<index_t const, Memory> rows{};
-  per_row<index_t const, Memory> choices{};
-};
-
-/// What `rows_and_choices` is on the host: `expert_rows` are the rows to each rank until they are exchanged.
-template <class Frame>
-[[nodiscard]] told_by_kernels<typename Frame::memory> rows_and_choices_there(Frame& frame) {
-  auto const& routing = frame.routing;
-  if (routing.exchanged) return {};
-  auto const choices = scratch_list(frame, routing.experts);
-  kernel::count_choices<typename Frame::memory> const count{.ids = routing.ids, .counts = choices};
-  frame.launch(count, count.blocks());
-  return {routing.expert_rows.visible(), choices};
-}
-
 /// Memory for rows, and at first the table, its places and who has no room.
 template <class Joint, on_overflow Overflow, class Frame>
 [[nodiscard]] symmetric_memory open_by_kernels(Frame& frame, store_plan const& plan,

@@ -33,6 +33,33 @@ struct store_plan {
   }
 };
 
+/// How rows are stored by kernels, in layer/device_stores.hpp: over which group, and what happens without room.
+template <class Joint, on_overflow Overflow = on_overflow::report>
+struct by_kernels {};
+
+/// Numbers of this rank, which kernels find: rows for each bin, and its choices of each expert where the plan tells
+/// them. Both are read before they are exchanged, then no more.
+template <class Memory>
+struct told_by_kernels {
+  per_row<index_t const, Memory> rows{};
+  per_row<index_t const, Memory> choices{};
+};
+
+/// Whether what stores by kernels is included: heddle.hpp does without, heddle.cuh has it.
+template <class Tag, class Frame>
+inline constexpr bool kernels_store = requires(Frame& frame, store_plan const& plan,
+                                               told_by_kernels<typename Frame::memory> const& own,
+                                               rows<float const, typename Frame::memory> x) {
+  send_by_kernels(Tag{}, frame, plan, own, x);
+};
+template <class Tag, class Frame>
+constexpr void need_kernels() {
+  static_assert(
+      kernels_store<Tag, Frame>,
+      "[heddle.direct.kernels] rows are stored by kernels on a device, and those are not included. Fix: include "
+      "<heddle/heddle.cuh>, or <heddle/layer/device_stores.hpp> for a device of your own.");
+}
+
 /// The table lies at the begin of the memory, rows behind it.
 [[nodiscard]] constexpr index_t table_bytes(int ranks, index_t told) {
   constexpr index_t line = 64;

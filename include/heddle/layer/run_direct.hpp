@@ -3,9 +3,9 @@
 #pragma once
 
 #include <heddle/core/spans.hpp>
-#include <heddle/layer/device_stores.hpp>
 #include <heddle/layer/owned_counts.hpp>
 #include <heddle/layer/run_router.hpp>
+#include <heddle/layer/store_rows.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -53,9 +53,10 @@ auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Fram
                                      x.full_hidden};
   } else {
     rows<value const, Memory> const sent{x.data};
+    using way = detail::by_kernels<group, Overflow>;
+    detail::need_kernels<way, Frame>();
     detail::told_by_kernels<Memory> const own{.rows = frame.routing.expert_rows.visible()};
-    return activation<value, Memory>{detail::send_by_kernels<group, Overflow, value>(frame, plan, own, sent),
-                                     x.full_hidden};
+    return activation<value, Memory>{send_by_kernels(way{}, frame, plan, own, sent), x.full_hidden};
   }
 }
 template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
@@ -70,7 +71,7 @@ auto run(direct_send<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Fram
   } else {
     rows<Weight const, Memory> const sent = detail::as_column(x);
     detail::told_by_kernels<Memory> const own{.rows = frame.routing.expert_rows.visible()};
-    return detail::as_gates(detail::send_by_kernels<group, Overflow, Weight>(frame, plan, own, sent));
+    return detail::as_gates(send_by_kernels(detail::by_kernels<group, Overflow>{}, frame, plan, own, sent));
   }
 }
 
@@ -89,7 +90,8 @@ auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Fr
   } else {
     rows<value const, Memory> const made{y.data};
     index_t const most = frame.routing.row_to_token.count();
-    return activation<value, Memory>{detail::return_by_kernels<group, value>(frame, plan, made, most), y.full_hidden};
+    return activation<value, Memory>{return_by_kernels(detail::by_kernels<group>{}, frame, plan, made, most),
+                                     y.full_hidden};
   }
 }
 template <class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Copies, int Rows, class Frame,
@@ -105,7 +107,7 @@ auto run(direct_return<ExpertParallel, ExpertTensor, Overflow, Copies, Rows>, Fr
   } else {
     rows<Weight const, Memory> const made = detail::as_column(y);
     index_t const most = frame.routing.row_to_token.count();
-    return detail::as_gates(detail::return_by_kernels<group, Weight>(frame, plan, made, most));
+    return detail::as_gates(return_by_kernels(detail::by_kernels<group>{}, frame, plan, made, most));
   }
 }
 

@@ -7,8 +7,8 @@
 #include <heddle/kernel/permute.hpp>
 #include <heddle/kernel/ranks_of.hpp>
 #include <heddle/kernel/unpermute.hpp>
-#include <heddle/layer/device_stores.hpp>
 #include <heddle/layer/run_exchange.hpp>
+#include <heddle/layer/store_rows.hpp>
 
 namespace heddle::inline HEDDLE_ABI {
 
@@ -111,7 +111,9 @@ template <class Value, class ExpertParallel, class ExpertTensor, on_overflow Ove
     int const own = map.owner_of(frame.template communicator<group>().rank());
     return {y.data(), extents<tokens, hidden>{map.kept_by(own), width}};
   } else {
-    return send_by_kernels<group, Overflow, Value>(frame, plan, rows_and_choices_there(frame), x);
+    using way = by_kernels<group, Overflow>;
+    need_kernels<way, Frame>();
+    return send_by_kernels(way{}, frame, plan, rows_and_choices_there(frame), x);
   }
 }
 template <class Value, class ExpertParallel, class ExpertTensor, on_overflow Overflow, class Frame, class Memory>
@@ -125,7 +127,7 @@ template <class Value, class ExpertParallel, class ExpertTensor, on_overflow Ove
     auto const y = store_home<group, Value>(frame, plan, flat(x), width);
     return {y.data(), extents<tokens, hidden>{height, width}};
   } else {
-    return return_by_kernels<group, Value>(frame, plan, x, height);
+    return return_by_kernels(by_kernels<group>{}, frame, plan, x, height);
   }
 }
 
