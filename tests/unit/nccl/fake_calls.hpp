@@ -64,6 +64,7 @@ struct fabric {
 struct world {
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<fabric>> fabrics;
+  std::mutex posting;  ///< a call's letters reach all or none before a communicator ends
   std::shared_ptr<fabric> operator[](std::string const& name) {
     std::lock_guard const lock{mutex};
     auto& found = fabrics[name];
@@ -186,7 +187,10 @@ struct calls {
     if (scripted("split", answer)) return answer;
     handle& here = of(comm);
     int const wish[2] = {color, key};
-    for (int peer = 0; peer < here.size; ++peer) here.lines->post(here.rank, peer, "split", wish, sizeof wish);
+    {
+      std::lock_guard const lock{self->all->posting};
+      for (int peer = 0; peer < here.size; ++peer) here.lines->post(here.rank, peer, "split", wish, sizeof wish);
+    }
     int size = 0;
     int rank = 0;
     for (int peer = 0; peer < here.size; ++peer) {
@@ -234,17 +238,21 @@ struct calls {
     delete &of(comm);
     return ncclSuccess;
   }
+  void end(ncclComm_t comm) const {
+    std::lock_guard const lock{self->all->posting};
+    of(comm).lines->end();
+  }
   ncclResult_t abort(ncclComm_t comm) const {
     note("abort");
     finish();  // NCCL ends its thread first
-    of(comm).lines->end();
+    end(comm);
     --self->alive;
     delete &of(comm);
     return ncclSuccess;
   }
   ncclResult_t revoke(ncclComm_t comm) const {
     note("revoke");
-    of(comm).lines->end();
+    end(comm);
     return ncclSuccess;
   }
 
@@ -262,7 +270,10 @@ struct calls {
   }
   /// Everything is sent before anything is waited for, as in a group of NCCL's.
   bool run() const {
-    for (auto& post : self->posts) post();
+    {
+      std::lock_guard const lock{self->all->posting};
+      for (auto& post : self->posts) post();
+    }
     bool good = true;
     for (auto& take : self->takes) good = good && take();
     self->posts.clear();
