@@ -9,7 +9,7 @@
 
 #include "cases_run.hpp"
 
-void check_code_here(heddle::cuda::device const& gpu);  // code_here.cu
+void check_code_here(int gpu);  // code_here.cu
 
 namespace {
 
@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
     gpu.use();
     std::printf("GPU %d: compute capability %d.%d, %d processors\n", gpu.number(), gpu.capability() / 10,
                 gpu.capability() % 10, gpu.processors());
-    check_code_here(gpu);
+    check_code_here(gpu.number());
   } catch (heddle::error const& problem) {
     std::printf("%s: %s\n", problem.kind() == heddle::error_kind::unsupported ? "skipped" : "failed", problem.what());
     return problem.kind() == heddle::error_kind::unsupported ? skipped : 1;
