@@ -13,6 +13,7 @@
 #if defined(PROBE_ON_GPU)
 #include <heddle/cuda/cublas_gemm.hpp>
 #include <heddle/cuda/execution.cuh>
+#include <heddle/layer/device_stores.hpp>
 
 #include "gpu_rank.hpp"
 #else
