@@ -45,8 +45,8 @@ umbrella() {  # the text that one umbrella must have
       title="Layers 0 to 7 and the backend of NVIDIA GPUs, for nvcc. Who includes <heddle/cuda/cublas_gemm.hpp> links cuBLAS."
       members="heddle/heddle.hpp $(list cuda | grep -v '/cub' || :)" ;;
     nccl)
-      title="Ranks with a GPU each, connected by NCCL."
-      members=$(list nccl) ;;
+      title="Ranks with a GPU each, connected by NCCL. <heddle/nccl/lsa.cuh> is not here: it is for nvcc."
+      members=$(list nccl | grep -v '[.]cuh' || :) ;;
     checkpoint)
       title="Reading and writing safetensors checkpoints, whole or in shards."
       members=$(list checkpoint) ;;

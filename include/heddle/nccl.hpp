@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks with a GPU each, connected by NCCL.
+// Ranks with a GPU each, connected by NCCL. <heddle/nccl/lsa.cuh> is not here: it is for nvcc.
 #pragma once
 
 #include <heddle/nccl/bootstrap.hpp>
@@ -14,6 +14,7 @@
 #include <heddle/nccl/numbers.hpp>
 #include <heddle/nccl/options.hpp>
 #include <heddle/nccl/patience.hpp>
+#include <heddle/nccl/peer_memory.hpp>
 #include <heddle/nccl/places.hpp>
 #include <heddle/nccl/plan.hpp>
 #include <heddle/nccl/staging.hpp>
