@@ -13,8 +13,11 @@ expert=5 style=6 plan=7 layer=7 host=8 mpi=8 nccl=8 cuda=8 checkpoint=8"
 below_backends="core tensor mesh placement sequence concepts collective compute kernel router dispatcher expert style plan layer"
 # What only a communicator is made of: backends include it, and heddle.hpp does without.
 for_backends="agreement arguments communicator fingerprint one_sided ordered_sum self_transport statements"
+# What a bill is made of: not every program asks for one.
+for_bills="backward_cost bill cost price_collective price_compute price_dispatch price_router price_rows price_shares
+price_stores price_walk"
 # What only a device's way of direct dispatch is made of: heddle.cuh has it.
-for_devices="kernel/copy_bytes kernel/flags kernel/peers kernel/scan kernel/store_overflow kernel/store_rows
+for_devices="kernel/copy_bytes kernel/expert_order kernel/flags kernel/peers kernel/scan kernel/store_overflow kernel/store_rows
 kernel/store_table layer/device_stores layer/device_table"
 # Headers that need no unit test of their own.
 twinless=""
@@ -32,8 +35,9 @@ umbrella_file() {  # where it is; what needs nvcc says so
 umbrella() {  # the text that one umbrella must have
   case $1 in
     heddle)
-      title="Layers 0 to 7: the algebra, kernels, routers, dispatchers, styles, plans and layers. No thread, no backend."
+      title="Layers 0 to 7, no thread, no backend. Bills are not here: who asks for one includes <heddle/plan/backward_cost.hpp>."
       members=$(list $below_backends | grep -vE "/collective/($(echo $for_backends | tr ' ' '|'))[.]hpp" |
+        grep -vE "/plan/($(echo $for_bills | tr ' ' '|'))[.]hpp" |
         grep -vE "/($(echo $for_devices | tr ' ' '|'))[.]hpp" || :) ;;
     host)
       title="The host backend. <heddle/host/onednn_gemm.hpp> is not here: who includes it needs oneDNN."

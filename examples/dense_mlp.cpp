@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <heddle/heddle.hpp>
 #include <heddle/host.hpp>
+#include <heddle/plan/cost.hpp>
 #include <tuple>
 #include <vector>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers 0 to 7: the algebra, kernels, routers, dispatchers, styles, plans and layers. No thread, no backend.
+// Layers 0 to 7, no thread, no backend. Bills are not here: who asks for one includes <heddle/plan/backward_cost.hpp>.
 #pragma once
 
 #include <heddle/collective/all_gather_reduce_scatter.hpp>
@@ -78,7 +78,6 @@
 #include <heddle/kernel/count_present.hpp>
 #include <heddle/kernel/embedding.hpp>
 #include <heddle/kernel/expert_choice.hpp>
-#include <heddle/kernel/expert_order.hpp>
 #include <heddle/kernel/gate_scale.hpp>
 #include <heddle/kernel/glu.hpp>
 #include <heddle/kernel/identity_experts.hpp>
@@ -175,20 +174,9 @@
 #include <heddle/placement/partition.hpp>
 #include <heddle/placement/placement.hpp>
 #include <heddle/placement/shards.hpp>
-#include <heddle/plan/backward_cost.hpp>
-#include <heddle/plan/bill.hpp>
-#include <heddle/plan/cost.hpp>
 #include <heddle/plan/divide.hpp>
 #include <heddle/plan/match.hpp>
 #include <heddle/plan/plan.hpp>
-#include <heddle/plan/price_collective.hpp>
-#include <heddle/plan/price_compute.hpp>
-#include <heddle/plan/price_dispatch.hpp>
-#include <heddle/plan/price_router.hpp>
-#include <heddle/plan/price_rows.hpp>
-#include <heddle/plan/price_shares.hpp>
-#include <heddle/plan/price_stores.hpp>
-#include <heddle/plan/price_walk.hpp>
 #include <heddle/router/choose.hpp>
 #include <heddle/router/compose.hpp>
 #include <heddle/router/dealt.hpp>
