@@ -4,6 +4,7 @@
 #include "../support/deferred_trial.hpp"
 
 #include <csignal>
+#include <heddle/layer/device_stores.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
 
