@@ -19,6 +19,8 @@ class self_memory {
   self_memory() requires std::default_initializable<Mover>
   = default;
   explicit self_memory(Mover const& mover) : mover_{mover} {}
+  self_memory(self_memory&&) noexcept = default;  // no copy: two would share one buffer
+  self_memory& operator=(self_memory&&) noexcept = default;
 
   [[nodiscard]] std::byte* data() const { return pointer_; }
   [[nodiscard]] index_t bytes() const { return bytes_; }

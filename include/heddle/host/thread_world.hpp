@@ -61,6 +61,11 @@ class basic_thread_world {
   /// The same ranks for numbers of the host: where a `Mover` moves other memory, each rank has this one besides. Once a
   /// rank, before its `communicator`.
   [[nodiscard]] thread_communicator numbers(int rank) requires Mover::deferred {
+    if (rank < 0 || rank >= size_) {
+      throw error(error_kind::argument,
+                  "rank " + std::to_string(rank) + " of a world of " + std::to_string(size_) + " does not exist",
+                  "ask once for each rank from 0 to " + std::to_string(size_ - 1));
+    }
     return thread_communicator{thread_transport{numbers_, rank, options_.deadline, mover{}}};
   }
 

@@ -7,6 +7,15 @@
 namespace heddle::inline HEDDLE_ABI {
 namespace kernel {
 
+/// Whether a token has chosen an expert from `first` on: what stands in the row of one that has not is nobody's.
+template <class Memory>
+[[nodiscard]] HEDDLE_HOST_DEVICE bool chose_identity(slot_view<std::int32_t const, Memory> ids, std::int32_t first,
+                                                     index_t token) {
+  bool found = false;
+  for (index_t slot = 0; slot < ids.row_size(); ++slot) found = found || ids(token, slot) >= first;
+  return found;
+}
+
 /// The sum of a token's weights for experts from `first` on.
 template <class Sum, class Memory, real Weight>
 [[nodiscard]] HEDDLE_HOST_DEVICE Sum identity_weight(slot_view<std::int32_t const, Memory> ids,
@@ -34,7 +43,9 @@ struct identity_experts {
   HEDDLE_HOST_DEVICE void operator()(Team const& team, index_t token) const {
     auto const factor = identity_weight<accumulator_t<T>>(ids, weights, first, token);
     T const* const in = x.row(token);
-    fill_row(team, y.row_size(), y.row(token), [=](index_t i) { return factor * widen(in[i]); });
+    bool const chosen = chose_identity(ids, first, token);
+    using sum_type = accumulator_t<T>;
+    fill_row(team, y.row_size(), y.row(token), [=](index_t i) { return chosen ? factor * widen(in[i]) : sum_type{}; });
     for (index_t slot = team.rank(); slot < ids.row_size(); slot += team.size()) {
       std::int32_t const id = ids(token, slot);
       others(token, slot) = id >= first ? -1 : id;
@@ -65,8 +76,9 @@ struct identity_experts_grad {
     T const* const before = dx_others.row(token);
     auto const product =
         sum_row<sum_type>(team, x.row_size(), [=](index_t i) { return widen(in[i]) * widen(given[i]); });
+    bool const chosen = chose_identity(ids, first, token);
     fill_row(team, dx.row_size(), dx.row(token),
-             [=](index_t i) { return widen(before[i]) + factor * widen(given[i]); });
+             [=](index_t i) { return chosen ? widen(before[i]) + factor * widen(given[i]) : widen(before[i]); });
     for (index_t slot = team.rank(); slot < ids.row_size(); slot += team.size()) {
       dweights(token, slot) = ids(token, slot) >= first ? static_cast<Weight>(product) : dweights_others(token, slot);
     }

@@ -71,7 +71,7 @@ template <class Execution>
                      .room = found[1],
                      .rank = static_cast<int>(found[2]),
                      .expert = found[3],
-                     .dropped = found.subspan(4)};
+                     .dropped = found[0] > found[1] ? found.subspan(4) : std::span<index_t const>{}};
   }
   return here;
 }

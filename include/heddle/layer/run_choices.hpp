@@ -92,7 +92,11 @@ void choose_experts(sinkhorn<Tokens> choice, Frame& frame, index_t,
   index_t const height = route.logits.shape()[0];
   auto& execution = frame.execution();
   auto const scratch = scratch_of_choice(choice, frame, route);
-  auto const& [column_scale, row_scale, sums, count, ended] = scratch;
+  auto const& column_scale = scratch.column_scale;
+  auto const& row_scale = scratch.row_scale;
+  auto const& sums = scratch.sums;
+  auto const& count = scratch.count;
+  auto const& ended = scratch.ended;
   auto const add_up = [&frame](per_row<double, Memory> sum) {
     detail::sum_over(frame, Tokens{}, std::span{sum.data(), static_cast<std::size_t>(sum.count())});
   };

@@ -115,6 +115,7 @@ auto run(choose<Rule, TopK, Choice>, Frame& frame, activation<Real, Memory> logi
       .limit = limit,
       .padding = inputs.padding};
   frame.report.bad_choice = {};
+  frame.report.overflow_found = {};  // of another step, whose memory may be gone
   if (inputs.recorded.row_size() > 0) {
     kernel::deal_recorded<Memory> const replay{.ids = route.ids,
                                                .recorded = inputs.recorded,

@@ -26,7 +26,7 @@ inline void say(std::string_view line) {
   for (; size < line.size() && size < sizeof page - 1; ++size) page[size] = line[size] == '\n' ? ' ' : line[size];
   page[size] = '\n';
   std::fwrite(page, 1, size + 1, stderr);
-  std::fflush(nullptr);
+  std::fflush(stderr);
 }
 
 /// Says `line` and ends every process of the job with `code`. Where all ranks see the same failure, they get a moment

@@ -54,7 +54,8 @@ class watchdog {
     std::unique_lock lock{mutex_};
     while (changed_.wait(lock, stop, [this] { return name_ != nullptr; })) {
       long const turn = turn_;
-      bool const over = changed_.wait_until(lock, stop, until_, [&] { return turn_ != turn; });
+      auto const until = until_;  // which is read without the lock
+      bool const over = changed_.wait_until(lock, stop, until, [&] { return turn_ != turn; });
       if (over || stop.stop_requested()) continue;
       char line[256];
       auto const waited = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_).count();

@@ -10,7 +10,8 @@ namespace heddle::inline HEDDLE_ABI {
 
 /// A choice for `choose`. `Tokens` says over which groups the tokens are dealt that are balanced together, as in
 /// `losses`; their ranks exchange one sum an expert in every round. The bias of experts and limits on groups have no
-/// part in it.
+/// part in it. A step that is captured cannot look for the end: it records all rounds, and those behind the end move
+/// sums that nobody reads.
 template <class Tokens>
 struct sinkhorn {
   static constexpr fixed_string name = "sinkhorn";

@@ -4,15 +4,18 @@
 #include "sample.hpp"
 
 #include <doctest/doctest.h>
+#include <limits>
 
 using namespace heddle;
 
 namespace {
 
-/// Two tokens, three slots, experts from 3 on return their input.
+/// Two tokens, three slots, experts from 3 on return their input. The second token has chosen none of them, so what
+/// stands in its rows is nobody's.
 template <class T>
 void check(int lanes) {
-  std::vector<T> x{T(1.0F), T(2.0F), T(3.0F), T(-1.0F)};
+  T const nobody(std::numeric_limits<float>::quiet_NaN());
+  std::vector<T> x{T(1.0F), T(2.0F), nobody, T(-1.0F)};
   std::vector<std::int32_t> ids{4, 0, 3, -1, 2, 1};
   std::vector<double> w{2, 100, 0.5, 1, 1, 1};
   std::vector<T> y(4, T(9.0F));
@@ -26,7 +29,7 @@ void check(int lanes) {
   for (std::size_t i = 0; i < 4; ++i) CHECK(static_cast<float>(y[i]) == expected[i]);
   CHECK(others == std::vector<std::int32_t>{-1, 0, -1, -1, 2, 1});
 
-  std::vector<T> dy{T(3.0F), T(-4.0F), T(5.0F), T(6.0F)};
+  std::vector<T> dy{T(3.0F), T(-4.0F), T(5.0F), nobody};
   std::vector<T> dx{T(10.0F), T(20.0F), T(30.0F), T(40.0F)};
   std::vector<double> before{7, 8, 9, 10, 11, 12};
   std::vector<double> dw(6);
