@@ -7,11 +7,7 @@
 #include <climits>
 #include <cstddef>
 #include <cstdlib>
-#include <functional>
 #include <new>
-
-// Where the linker puts the program itself.
-extern "C" char const __executable_start, etext;
 
 namespace {
 
@@ -29,17 +25,11 @@ thread_local long calls = 0;
 thread_local refusals<long> of_thread;
 refusals<std::atomic<long>> of_all;
 std::atomic<long> refused = 0;
-std::atomic<bool> libraries_are_spared = false;
 
-bool in_program(void const* caller) {
-  return std::less_equal<void const*>{}(&__executable_start, caller) && std::less<void const*>{}(caller, &etext);
-}
-
-void* counted_or_null(std::size_t size, std::size_t alignment, void const* caller) noexcept {
+void* counted_or_null(std::size_t size, std::size_t alignment) noexcept {
   ++calls;
-  bool const asked = !libraries_are_spared || in_program(caller);
-  bool const here = asked && of_thread.next();
-  if ((asked && of_all.next()) || here) {
+  bool const here = of_thread.next();
+  if (of_all.next() || here) {
     ++refused;
     return nullptr;
   }
@@ -47,34 +37,34 @@ void* counted_or_null(std::size_t size, std::size_t alignment, void const* calle
   return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 }
 
-void* counted(std::size_t size, std::size_t alignment, void const* caller) {
-  void* const memory = counted_or_null(size, alignment, caller);
+void* counted(std::size_t size, std::size_t alignment) {
+  void* const memory = counted_or_null(size, alignment);
   if (memory == nullptr) throw std::bad_alloc{};
   return memory;
 }
 
 }  // namespace
 
-void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t), __builtin_return_address(0)); }
-void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t), __builtin_return_address(0)); }
+void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t)); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
+  return counted(size, static_cast<std::size_t>(alignment));
 }
 void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
+  return counted(size, static_cast<std::size_t>(alignment));
 }
 // std::stable_sort asks by this one, and a workspace by the one with an alignment.
 void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
-  return counted_or_null(size, alignof(std::max_align_t), __builtin_return_address(0));
+  return counted_or_null(size, alignof(std::max_align_t));
 }
 void* operator new[](std::size_t size, std::nothrow_t const&) noexcept {
-  return counted_or_null(size, alignof(std::max_align_t), __builtin_return_address(0));
+  return counted_or_null(size, alignof(std::max_align_t));
 }
 void* operator new(std::size_t size, std::align_val_t alignment, std::nothrow_t const&) noexcept {
-  return counted_or_null(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
+  return counted_or_null(size, static_cast<std::size_t>(alignment));
 }
 void* operator new[](std::size_t size, std::align_val_t alignment, std::nothrow_t const&) noexcept {
-  return counted_or_null(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
+  return counted_or_null(size, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
@@ -89,7 +79,6 @@ void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { s
 
 long support::allocations() { return calls; }
 long support::refused_allocations() { return refused; }
-void support::spare_libraries(bool spare) { libraries_are_spared = spare; }
 void support::refuse_no_allocation() {
   of_thread.first = LONG_MAX;
   of_all.first = LONG_MAX;

@@ -12,9 +12,6 @@ enum class refuse_to { this_thread, everybody };
 /// From now on call number `first`, counted from 0, finds no memory, and the `count` - 1 behind it. What was asked for
 /// before ends.
 void refuse_allocations(refuse_to whom, long first, long count);
-/// Whether calls from shared libraries are spared, neither counted for a refusal nor refused: a library that ends the
-/// process where it has no memory cannot be asked.
-void spare_libraries(bool spare);
 /// All calls find memory again.
 void refuse_no_allocation();
 /// Calls of the whole program that were refused until now.

@@ -31,7 +31,8 @@ class numbers_transport {
   void set_deadline(std::chrono::nanoseconds deadline) { inner_.set_deadline(deadline); }
 
   void enter(fingerprint const& print) { inner_.enter(print); }
-  /// A rank whose numbers do not fit says so before any rank sends.
+  /// A rank whose numbers do not fit says so before any rank sends, where ranks compare statements; else its
+  /// group ends.
   verdict meet(fingerprint print, void const* send, void* recv) {
     std::string complaint;
     index_t const needed = print.complaint == nullptr ? bytes_of(print) : 0;

@@ -128,7 +128,7 @@ TEST_CASE("nccl numbers: groups of a mesh are split from it") {
 
 TEST_CASE("nccl numbers: more than there is room for is refused on every rank, before any sends") {
   auto const scripts = fake::on_ranks(2, [](int rank, fake::calls const& calls) {
-    gpus data = world(rank, 2, calls);
+    gpus data = world(rank, 2, calls, {.check = check_mode::on});
     numbers ranks = nccl::numbers_of(data, 64);
     std::vector<index_t> fits(8, rank), many(9, rank);
     ranks.all_reduce(std::span{fits});
