@@ -60,16 +60,28 @@ TEST_CASE("deferred moves: what is put before a fence is there after it, on ever
   }
 }
 
+namespace {
+
+/// Whether data is wrong in one of many runs: a rank that is not waited for may be in time all the same.
+template <class Body>
+bool seen(faults const& what, Body body) {
+  bool found = false;
+  for (int run = 0; run < 100 && !found; ++run) found = complaints_of(3, what, body) != "";
+  return found;
+}
+
+}  // namespace
+
 TEST_CASE("deferred moves: a rank that does not wait for its peers' events brings wrong data") {
   for (auto const kind : {faults::kind::no_ready, faults::kind::no_done}) {
     for (int const rank : {0, 2}) {
       CAPTURE(static_cast<int>(kind));
       CAPTURE(rank);
       faults const what{.what = kind, .rank = rank};
-      CHECK(complaints_of(3, what, [](auto& group) { return collective_cases::moves<float>(group); }) != "");
-      CHECK(complaints_of(3, what, [](auto& group) { return collective_cases::sums<float>(group); }) != "");
+      CHECK(seen(what, [](auto& group) { return collective_cases::moves<float>(group); }));
+      CHECK(seen(what, [](auto& group) { return collective_cases::sums<float>(group); }));
       if (kind == faults::kind::no_done) continue;  // nobody parts from a fence
-      CHECK(complaints_of(3, what, [](auto& group) { return symmetric_cases::rounds(group, 20, true); }) != "");
+      CHECK(seen(what, [](auto& group) { return symmetric_cases::rounds(group, 20, true); }));
     }
   }
 }
