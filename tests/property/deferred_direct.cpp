@@ -103,6 +103,12 @@ TEST_CASE("deferred ranks: a rank that waits for nobody's stores computes someth
   using layer = layer_of<direct_dispatcher<>, grouped>;
   auto const expected = on_threads<layer, float, host::reference_gemm>(of);
   CHECK(holds([&] { return on_streams<layer>(of) == expected; }));
-  CHECK(!holds([&] { return on_streams<layer>(of, {.what = faults::kind::no_ready, .rank = 1}) == expected; }));
-  CHECK(!holds([&] { return on_streams<layer>(of, {.what = faults::kind::no_done, .rank = 2}) == expected; }));
+  // Who is not waited for may be in time all the same.
+  auto const seen = [&](faults const& what) {
+    bool same = true;
+    for (int run = 0; run < 20 && same; ++run) same = holds([&] { return on_streams<layer>(of, what) == expected; });
+    return !same;
+  };
+  CHECK(seen({.what = faults::kind::no_ready, .rank = 1}));
+  CHECK(seen({.what = faults::kind::no_done, .rank = 2}));
 }

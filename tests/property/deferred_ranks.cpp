@@ -100,6 +100,12 @@ TEST_CASE("deferred ranks: ranks that wait for no peer compute something else") 
   using layer = layer_of<all_to_all_dispatcher<>, grouped>;
   auto const expected = on_threads<layer, float, host::reference_gemm>(of);
   CHECK(on_streams<layer>(of) == expected);
-  CHECK(on_streams<layer>(of, {.what = faults::kind::no_ready, .rank = faults::every_rank}) != expected);
-  CHECK(on_streams<layer>(of, {.what = faults::kind::no_done, .rank = faults::every_rank}) != expected);
+  // Who is not waited for may be in time all the same.
+  auto const seen = [&](faults const& what) {
+    bool same = true;
+    for (int run = 0; run < 20 && same; ++run) same = on_streams<layer>(of, what) == expected;
+    return !same;
+  };
+  CHECK(seen({.what = faults::kind::no_ready, .rank = faults::every_rank}));
+  CHECK(seen({.what = faults::kind::no_done, .rank = faults::every_rank}));
 }
